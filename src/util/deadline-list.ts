@@ -1,0 +1,108 @@
+// HOT PATH. Many deadlines of one duration for the price of one timer: an intrusive queue, oldest first (as Node keeps its own timers).
+import type { Clock, Timer } from './clock.ts';
+
+/** Told when a deadline passes. One method for all deadlines of an owner, so that arming one makes no closure. */
+export interface DeadlineOwner {
+  onDeadline(deadline: Deadline): void;
+}
+
+/** One deadline; made once by its owner and armed as often as needed, in one list at a time. */
+export class Deadline {
+  readonly owner: DeadlineOwner;
+  /** @internal */ list: DeadlineList | undefined = undefined;
+  /** @internal */ previous: Deadline | undefined = undefined;
+  /** @internal */ next: Deadline | undefined = undefined;
+  /** @internal Monotonic ms at which it passes. */ atMs = 0;
+
+  constructor(owner: DeadlineOwner) {
+    this.owner = owner;
+  }
+
+  /** True between `arm` and whichever comes first of `disarm` and passing. */
+  get isArmed(): boolean {
+    return this.list !== undefined;
+  }
+
+  /** Takes the deadline out of its list; without effect when it is in none. */
+  disarm(): void {
+    this.list?.remove(this);
+  }
+}
+
+/**
+ * All deadlines that share a duration. Arming and disarming are O(1); one timer is pending while the list is not empty.
+ * A deadline passes at most `granularityMs` late and never early.
+ */
+export class DeadlineList {
+  private readonly clock: Clock;
+  private readonly durationMs: number;
+  private readonly granularityMs: number;
+  private head: Deadline | undefined = undefined;
+  private tail: Deadline | undefined = undefined;
+  private timer: Timer | undefined = undefined;
+
+  /** @param durationMs > 0, in milliseconds. */
+  constructor(clock: Clock, durationMs: number) {
+    this.clock = clock;
+    this.durationMs = durationMs;
+    this.granularityMs = Math.max(1, Math.min(50, durationMs / 20));
+  }
+
+  /** Starts `deadline` anew, at `nowMs` + the list's duration. `nowMs` is `clock.now()`, taken by the caller, who often has it. */
+  arm(deadline: Deadline, nowMs: number): void {
+    if (deadline.list !== undefined) deadline.list.remove(deadline);
+    deadline.list = this;
+    deadline.atMs = nowMs + this.durationMs;
+    deadline.previous = this.tail;
+    if (this.tail === undefined) this.head = deadline;
+    else this.tail.next = deadline;
+    this.tail = deadline;
+    this.timer ??= this.clock.setTimer(this.durationMs + this.granularityMs, this.expire);
+  }
+
+  /** @internal Use `deadline.disarm()`. The timer stays: it finds the list empty, or the next one due, when it fires. */
+  remove(deadline: Deadline): void {
+    const { previous, next } = deadline;
+    if (previous === undefined) this.head = next;
+    else previous.next = next;
+    if (next === undefined) this.tail = previous;
+    else next.previous = previous;
+    deadline.previous = undefined;
+    deadline.next = undefined;
+    deadline.list = undefined;
+  }
+
+  private readonly expire = (): void => {
+    this.timer = undefined;
+    const nowMs = this.clock.now();
+    const last = this.tail; // What an owner arms while we run waits for the next round.
+    while (this.head !== undefined && this.head.atMs <= nowMs) {
+      const due = this.head;
+      this.remove(due);
+      due.owner.onDeadline(due);
+      if (due === last) break;
+    }
+    if (this.head !== undefined) {
+      this.timer ??= this.clock.setTimer(Math.max(0, this.head.atMs - nowMs) + this.granularityMs, this.expire);
+    }
+  };
+}
+
+/** One list per duration, shared by all that use this clock: made on first use, kept (durations come from configuration). */
+export class DeadlineLists {
+  private readonly clock: Clock;
+  private readonly byDuration = new Map<number, DeadlineList>();
+
+  constructor(clock: Clock) {
+    this.clock = clock;
+  }
+
+  of(durationMs: number): DeadlineList {
+    let list = this.byDuration.get(durationMs);
+    if (list === undefined) {
+      list = new DeadlineList(this.clock, durationMs);
+      this.byDuration.set(durationMs, list);
+    }
+    return list;
+  }
+}
