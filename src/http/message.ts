@@ -1,0 +1,155 @@
+// HOT PATH. What flows through the layers: one ProxyRequest in, one ProxyResponse back.
+import type { ErrorCode, ProxyError } from '../errors.ts';
+import { Body } from './body.ts';
+import { Headers } from './headers.ts';
+
+/** `inbound`: to our own app. `outbound`: from it. */
+export type Direction = 'inbound' | 'outbound';
+
+/** One try of a request on one endpoint, as the access log and the retry policy see it. */
+export interface Attempt {
+  /** `host:port`. */
+  readonly endpoint: string;
+  /** Status of its answer, or the code of its failure; undefined while it runs. */
+  result: number | ErrorCode | undefined;
+}
+
+/** Whoever is at work on a request right now and has to stop when the client goes away. */
+export interface Abortable {
+  abort(reason: ProxyError): void;
+}
+
+/** Told of informational (1xx) answers as they come; 101 is not one of them: it is a response with `isTunnel`. */
+export type InformationalListener = (status: number, headers: Headers) => void;
+
+/** Answer of a plugin's or layer's work on a request. One promise for each is all that a hot path can afford. */
+export type Handler = (request: ProxyRequest) => Promise<ProxyResponse>;
+
+/** Wraps a handler into another. One that has nothing to do after the answer returns `next(request)` itself. */
+export type Layer = (next: Handler) => Handler;
+
+/** The plugin contract. */
+export interface Middleware {
+  readonly name: string;
+  process(request: ProxyRequest, next: Handler): Promise<ProxyResponse>;
+}
+
+/** A request on its way through the sidecar. Fields may be changed by the layer that holds it, before it calls `next`. */
+export class ProxyRequest {
+  readonly direction: Direction;
+  method: string;
+  /** `http` or `https`, lower case: what the client used, or what an absolute-form target said. */
+  scheme: string;
+  /** Host and optional port as the client named it (from Host, `:authority` or an absolute-form target), lower case. */
+  authority: string;
+  /** Normal form, starts with `/`; or `*` (OPTIONS only). Never holds the query. */
+  path: string;
+  /** With its `?`, exactly as it came; empty where there was none. */
+  query: string;
+  /** The version that the client spoke: 10, 11 or 20. */
+  readonly httpVersion: 10 | 11 | 20;
+  readonly headers: Headers;
+  body: Body;
+  /** A valid WebSocket upgrade: `body` then gives the raw bytes that follow the 101. */
+  isUpgrade = false;
+  /** The peer's address without a port, IPv4-mapped IPv6 written as IPv4. */
+  readonly peer: string;
+  /** `x-request-id`. */
+  id = '';
+  /** Name of the upstream that it is for, as metrics label it; `unknown` before the route is known. */
+  upstream = 'unknown';
+  /** One for each try, in order. */
+  readonly attempts: Attempt[] = [];
+  /** Monotonic ms: head complete, endpoint picked, connection ready, head of the answer complete. 0 = not reached. */
+  readonly receivedAtMs: number;
+  pickedAtMs = 0;
+  connectedAtMs = 0;
+  answeredAtMs = 0;
+  /** Set by the listener. */
+  onInformational: InformationalListener | undefined = undefined;
+  /** Why the client's side ended it; undefined while it has not. */
+  aborted: ProxyError | undefined = undefined;
+  private worker: Abortable | undefined = undefined;
+  private controller: AbortController | undefined = undefined;
+
+  constructor(fields: {
+    readonly direction: Direction;
+    readonly method: string;
+    readonly scheme: string;
+    readonly authority: string;
+    readonly path: string;
+    readonly query: string;
+    readonly httpVersion: 10 | 11 | 20;
+    readonly headers: Headers;
+    readonly body: Body;
+    readonly peer: string;
+    readonly receivedAtMs: number;
+  }) {
+    this.direction = fields.direction;
+    this.method = fields.method;
+    this.scheme = fields.scheme;
+    this.authority = fields.authority;
+    this.path = fields.path;
+    this.query = fields.query;
+    this.httpVersion = fields.httpVersion;
+    this.headers = fields.headers;
+    this.body = fields.body;
+    this.peer = fields.peer;
+    this.receivedAtMs = fields.receivedAtMs;
+  }
+
+  /** Says who has to be stopped when the client goes away; undefined when nobody works on it. Stops it at once where that has happened. */
+  workedOnBy(worker: Abortable | undefined): void {
+    this.worker = worker;
+    if (worker !== undefined && this.aborted !== undefined) worker.abort(this.aborted);
+  }
+
+  /** The client went away, or a deadline passed: stops the work, aborts `signal`. The first reason stays. */
+  abort(reason: ProxyError): void {
+    if (this.aborted !== undefined) return;
+    this.aborted = reason;
+    this.worker?.abort(reason);
+    this.controller?.abort(reason);
+  }
+
+  /** Aborts with the request; made on first use, for plugins (the built-in layers use `workedOnBy`, which costs nothing). */
+  get signal(): AbortSignal {
+    if (this.controller === undefined) {
+      this.controller = new AbortController();
+      if (this.aborted !== undefined) this.controller.abort(this.aborted);
+    }
+    return this.controller.signal;
+  }
+}
+
+/** An answer: a value with a streaming body. */
+export class ProxyResponse {
+  status: number;
+  /** Reason phrase, HTTP/1 only; empty: the standard one. */
+  reason: string;
+  readonly headers: Headers;
+  body: Body;
+  /** Set where the sidecar itself made this answer. */
+  readonly code: ErrorCode | undefined;
+  /** A 101: `body` gives the raw bytes of the upstream, and the request's `body` those of the client. */
+  isTunnel = false;
+
+  constructor(
+    status: number,
+    headers: Headers = new Headers(),
+    body: Body = Body.empty,
+    code?: ErrorCode,
+    reason = '',
+  ) {
+    this.status = status;
+    this.reason = reason;
+    this.headers = headers;
+    this.body = body;
+    this.code = code;
+  }
+}
+
+/** Composes layers around a handler: the first listed is outermost. */
+export function compose(layers: readonly Layer[], innermost: Handler): Handler {
+  return layers.reduceRight((next, layer) => layer(next), innermost);
+}
