@@ -93,7 +93,7 @@ for (const [name] of TABLE) {
   if (name.endsWith('*')) continue;
   const slot = hashOf(name) & (SLOTS - 1);
   if (slotNames[slot] !== undefined)
-    throw new Error(`field names ${name} and ${String(slotNames[slot])} share a slot: change the hash`);
+    throw new Error(`field names ${name} and ${slotNames[slot] ?? ''} share a slot: change the hash`);
   slotNames[slot] = name;
   slotIds[slot] = FIELD[name];
 }
