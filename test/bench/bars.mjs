@@ -1,0 +1,34 @@
+// The bars that the project set itself: measured figure, limit, pass or miss.
+
+/**
+ * @typedef {{ title: string, figure: number | undefined, limit: number, unit: string, pass: boolean | undefined }} Bar
+ * @param {Record<string, any>} blocks
+ * @returns {Bar[]}  `pass` is undefined where the figure, or what it is compared with, was not taken
+ */
+export function judge({ A, B, E, F }) {
+  const row = (/** @type {any} */ block, /** @type {string} */ id) =>
+    block?.rows.find((/** @type {any} */ one) => one.id === id);
+  const us = (/** @type {string} */ id) => row(A, id)?.usPerRequest;
+  const killed = row(F, 'pilotfish');
+  return [
+    bar('CPU per request, access log off, against Envoy', us('pilotfish') / us('envoy'), 0.6, '×'),
+    bar('CPU per request, access log off, against Traefik', us('pilotfish') / us('traefik'), 0.4, '×'),
+    bar(
+      'CPU per request, access log to a file, against Envoy without one',
+      us('pilotfish-log') / us('envoy'),
+      0.8,
+      '×',
+    ),
+    bar('memory per idle connection', row(B, 'pilotfish')?.manyBytes / 1_000, 6, 'kB'),
+    bar('ready after start', row(E, 'pilotfish')?.readyMs, 300, 'ms'),
+    bar('memory at rest', row(E, 'pilotfish')?.rssMb, 80, 'MB'),
+    bar('failed requests when a copy is killed', killed && killed.failedGet + killed.failedPost, 0, ''),
+    bar('p99.9 when a copy is killed', killed?.p999Ms, 25, 'ms'),
+  ];
+}
+
+/** @param {string} title @param {number | undefined} figure @param {number} limit @param {string} unit @returns {Bar} */
+function bar(title, figure, limit, unit) {
+  const known = figure !== undefined && Number.isFinite(figure);
+  return { title, figure: known ? figure : undefined, limit, unit, pass: known ? figure <= limit : undefined };
+}

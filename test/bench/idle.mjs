@@ -1,0 +1,34 @@
+// Drives idle-clients.mjs: a process of its own, since ten thousand sockets would weigh on the bench itself.
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { fileLimit } from './processes.mjs';
+
+const CLIENTS = fileURLToPath(new URL('idle-clients.mjs', import.meta.url));
+const LIMIT_MS = 60_000;
+
+/**
+ * @param {number} port @param {number} core
+ * @returns {{ say(command: string, expected: number): Promise<void>, close(): void }}  `say` rejects where another
+ *   number of connections than expected is open afterwards
+ */
+export function connectIdle(port, core) {
+  const argv = [`--nofile=${fileLimit}:${fileLimit}`, 'taskset', '-c', String(core), process.execPath, CLIENTS];
+  // Ends by itself when its standard input does, so also when the bench is killed.
+  const child = spawn('prlimit', [...argv, String(port)], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  return {
+    async say(command, expected) {
+      child.stdin.write(`${command}\n`);
+      /** @type {NodeJS.Timeout | undefined} */
+      let timer;
+      const late = new Promise((_, reject) => {
+        timer = setTimeout(() => reject(new Error(`${command}: not done after ${LIMIT_MS / 1_000} s`)), LIMIT_MS);
+      });
+      const { value } = await Promise.race([lines.next(), late]).finally(() => clearTimeout(timer));
+      const { open, failed } = JSON.parse(value ?? '{}');
+      if (open !== expected) throw new Error(`${command}: ${open} of ${expected} connections open, ${failed} failed`);
+    },
+    close: () => void child.kill('SIGKILL'),
+  };
+}

@@ -1,0 +1,47 @@
+// Sketch: the proxy that Node gives, `node:http` in front and undici behind; round-robin, no validation, no policy.
+// node sketch-node-http.mjs PORT BACKEND_PORT,…
+import { createServer } from 'node:http';
+import { Pool } from 'undici';
+
+const [port, backends = ''] = process.argv.slice(2);
+const pools = backends.split(',').map((one) => new Pool(`http://127.0.0.1:${one}`, { connections: 256 }));
+let turn = 0;
+
+const server = createServer((request, response) => {
+  const pool = pools[turn++ % pools.length];
+  const bodiless = request.method === 'GET' || request.method === 'HEAD';
+  pool.dispatch(
+    {
+      method: /** @type {import('undici').Dispatcher.HttpMethod} */ (request.method),
+      path: request.url ?? '/',
+      headers: endToEnd(request.rawHeaders),
+      body: bodiless ? null : request,
+    },
+    {
+      onConnect() {},
+      onHeaders(status, headers, resume) {
+        response.writeHead(status, endToEnd(headers.map((one) => one.toString('latin1'))));
+        response.on('drain', resume);
+        return true;
+      },
+      onData: (chunk) => response.write(chunk),
+      onComplete: () => void response.end(),
+      onError() {
+        if (response.headersSent) return void response.destroy();
+        response.writeHead(502).end();
+      },
+    },
+  );
+});
+server.keepAliveTimeout = 300_000;
+server.listen(Number(port), '127.0.0.1', 4_096);
+
+/** Names and values without the fields of one hop. @param {string[]} raw */
+function endToEnd(raw) {
+  const kept = [];
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = raw[i].toLowerCase();
+    if (name !== 'connection' && name !== 'keep-alive' && name !== 'transfer-encoding') kept.push(raw[i], raw[i + 1]);
+  }
+  return kept;
+}
