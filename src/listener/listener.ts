@@ -1,0 +1,86 @@
+// One bound socket for traffic: accepts connections, gives each to its codec, and lets them go in order.
+import { createServer } from 'node:net';
+import type { AddressInfo, Server, Socket } from 'node:net';
+import type { ServingContext } from '../http/serving.ts';
+import { serveHttp1 } from '../http1/server-connection.ts';
+import type { Http1ServerConnection } from '../http1/server-connection.ts';
+
+/** Where to listen. Port 0: any free one. */
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** A listener could not bind: the process ends with exit code 4. */
+export class BindError extends Error {
+  constructor(name: string, address: ListenAddress, cause: Error) {
+    super(`the ${name} listener could not bind ${address.host}:${address.port}`, { cause });
+    this.name = 'BindError';
+  }
+}
+
+/** Accepts until `stopAccepting`; `close` lets requests in flight end, `destroy` does not. */
+export class Listener {
+  private readonly server: Server;
+  private readonly connections = new Set<Http1ServerConnection>();
+  private onEmpty: (() => void) | undefined = undefined;
+
+  private constructor(context: ServingContext) {
+    this.server = createServer({ allowHalfOpen: true, noDelay: true }, (socket: Socket) => {
+      const connection = serveHttp1(socket, context);
+      this.connections.add(connection);
+      socket.once('close', () => {
+        this.connections.delete(connection);
+        if (this.connections.size === 0) this.onEmpty?.();
+      });
+    });
+  }
+
+  /** @throws BindError */
+  static bind(name: string, address: ListenAddress, context: ServingContext): Promise<Listener> {
+    const listener = new Listener(context);
+    return new Promise((resolve, reject) => {
+      listener.server.once('error', (error) => reject(new BindError(name, address, error)));
+      listener.server.listen({ host: address.host, port: address.port, backlog: 1_024 }, () => {
+        listener.server.removeAllListeners('error');
+        // Later errors are those of accept (descriptors used up): the listener stays, the kernel keeps the queue.
+        listener.server.on('error', () => undefined);
+        resolve(listener);
+      });
+    });
+  }
+
+  /** The bound address, with the real port. */
+  get address(): ListenAddress {
+    const { address, port } = this.server.address() as AddressInfo;
+    return { host: address, port };
+  }
+
+  /** Open connections. */
+  get size(): number {
+    return this.connections.size;
+  }
+
+  /** Closes the socket; connections that exist live on. */
+  stopAccepting(): void {
+    this.server.close();
+  }
+
+  /** Resolves when the last connection has gone, or rejects never: the caller bounds its wait. Each one ends with its current request. */
+  drained(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.connections.size === 0) {
+        resolve();
+        return;
+      }
+      this.onEmpty = resolve;
+      for (const connection of this.connections) connection.close();
+    });
+  }
+
+  /** Ends everything now. */
+  destroy(): void {
+    this.server.close();
+    for (const connection of this.connections) connection.destroy();
+  }
+}
