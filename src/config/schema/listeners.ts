@@ -1,0 +1,59 @@
+// `listeners:` and `admin:` the sockets that this process binds.
+import { isIP } from 'node:net';
+import { z } from 'zod';
+import { adminAddress, isHostName, isLoopback, listenAddress, parseHostPort, readText } from './scalar.ts';
+
+const passthroughHost = readText('host[:port]', 'a host name or an address, with or without :port', (value) => {
+  const host = value.toLowerCase();
+  return isIP(host) !== 0 || isHostName(host) || parseHostPort(host, 1) !== undefined ? host : undefined;
+});
+
+/** `listeners.inbound`: calls to the app arrive here. */
+export const inbound = z.strictObject({
+  address: listenAddress()
+    .optional()
+    .describe(
+      'Bound only with an own service. Default `0.0.0.0:15006`; with the `file` registry `127.0.0.1:15006`. Port 0: any ' +
+        'free one, which is then registered.',
+    ),
+});
+
+/** `listeners.outbound`: the app sends its calls here. */
+export const outbound = z.strictObject({
+  address: listenAddress()
+    .prefault('127.0.0.1:15001')
+    .describe('Trap: on any other address than loopback, whoever reaches it can call every service.'),
+  passthrough: z
+    .array(passthroughHost)
+    .default([])
+    .describe(
+      'Hosts outside the registry that are let through, for apps that set `http_proxy`. Prefer `no_proxy` in the app. ' +
+        'IP literals and `localhost` are otherwise never looked up (404).',
+    ),
+});
+
+/** `listeners:` whole. */
+export const listeners = z
+  .strictObject({
+    inbound: inbound.prefault({}).describe('Calls to the app.'),
+    outbound: outbound.prefault({}).describe('Calls of the app.'),
+  })
+  .describe('Sockets for traffic.');
+
+/** `admin:` the operator's socket, never shared with traffic. */
+export const admin = z
+  .strictObject({
+    address: adminAddress()
+      .refine((address) => address.kind === 'unix' || isLoopback(address.host), {
+        error: 'a loopback address or unix:/path (the admin listener has no authentication)',
+      })
+      .prefault('127.0.0.1:15000')
+      .describe('Loopback or `unix:/path` only: there is no authentication, and `POST /quit` ends the process.'),
+    probes: listenAddress()
+      .optional()
+      .describe(
+        'Second, read-only listener with `/livez`, `/startupz`, `/readyz` and `/metrics`, for platforms and Prometheus. ' +
+          'Default: none.',
+      ),
+  })
+  .describe('Admin listener.');

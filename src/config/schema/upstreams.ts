@@ -1,0 +1,141 @@
+// `upstreams:` how the services that the app calls are called. `"*"` is merged under each alias (config/resolve.ts).
+import { z } from 'zod';
+import { duration, integer, number, text } from './scalar.ts';
+
+/** The policies of this version, the default first. */
+export const BALANCERS = ['least-request', 'round-robin', 'random'] as const;
+export type BalancerName = (typeof BALANCERS)[number];
+const LATER_BALANCERS: readonly string[] = ['peak-ewma', 'ring-hash'];
+
+const RETRY_REASONS = ['connect', 'reset-before-response', 'attempt-timeout'] as const;
+const retryReason = 'connect, reset-before-response, attempt-timeout, or a status from 400 to 599';
+
+/** `upstreams.<alias>.connect`: connections to one endpoint. */
+export const connect = z
+  .strictObject({
+    timeout: duration()
+      .prefault('300ms')
+      .describe('Time to establish one connection. Trap: across regions, a handshake alone can take that long.'),
+    maxIdle: integer(0, 65_535)
+      .default(256)
+      .describe('Idle connections kept for one endpoint; 0 = a connection is never used again.'),
+    idleTimeout: duration()
+      .prefault('4s')
+      .describe(
+        'An idle connection is closed after this time, or sooner where the endpoint announces `Keep-Alive: timeout`. ' +
+          'Trap: longer than the endpoint keeps it, and requests meet closed connections.',
+      ),
+    max: integer(1, 65_535).default(1024).describe('Connections to one endpoint; requests beyond them wait for one.'),
+  })
+  .transform(({ timeout, idleTimeout, ...rest }) => ({ ...rest, timeoutMs: timeout, idleTimeoutMs: idleTimeout }));
+
+/** `upstreams.<alias>.timeout`: every wait has a bound; there is no "never". */
+export const timeout = z
+  .strictObject({
+    request: duration()
+      .prefault('15s')
+      .describe("From the request's head to the answer's head, all attempts together."),
+    attempt: duration().prefault('5s').describe('The same of one attempt. Longer than `request` means `request`.'),
+    stall: duration()
+      .prefault('5s')
+      .describe('An announced body of which nothing comes although the reader is willing.'),
+    idle: duration().prefault('5m').describe('No byte in either direction: streams, tunnels, slow readers.'),
+  })
+  .transform(({ request, attempt, stall, idle }) => ({
+    requestMs: request,
+    attemptMs: attempt,
+    stallMs: stall,
+    idleMs: idle,
+  }));
+
+const retryOn = z.union([z.enum(RETRY_REASONS), z.int().min(400).max(599)], { error: retryReason });
+
+/** `upstreams.<alias>.retry`: when another endpoint is tried. */
+export const retry = z
+  .strictObject({
+    attempts: integer(1, 10).default(3).describe('Tries in all, the first included; 1 = never again.'),
+    on: z
+      .array(retryOn, { error: 'a list of reasons' })
+      .default(['connect', 'reset-before-response', 'attempt-timeout', 502, 503, 504])
+      .describe(
+        'Reasons for another try: `connect` (nothing was sent), `reset-before-response`, `attempt-timeout`, and statuses. ' +
+          'What may have been executed is tried again for idempotent methods only, whatever stands here.',
+      ),
+    budget: z
+      .strictObject({
+        ratio: number(0, 1).default(0.2).describe('Retries per request, over the last ten seconds.'),
+        minPerSecond: integer(0, 100_000).default(10).describe('Retries a second that are always allowed.'),
+      })
+      .prefault({})
+      .describe('Share of traffic that may be retries, so that an overload is not made worse.'),
+  })
+  .transform(({ on, ...rest }) => ({
+    ...rest,
+    on: {
+      connect: on.includes('connect'),
+      resetBeforeResponse: on.includes('reset-before-response'),
+      attemptTimeout: on.includes('attempt-timeout'),
+      statuses: on.filter((reason) => typeof reason === 'number'),
+    },
+  }));
+
+/** `upstreams.<alias>.outlier`: leaving out endpoints that keep failing. */
+export const outlier = z
+  .strictObject({
+    consecutiveFailures: integer(0, 1000)
+      .default(5)
+      .describe('Failures in a row (connect, reset, timeout, 502–504) that eject an endpoint; 0 = never.'),
+    baseEjection: duration()
+      .prefault('5s')
+      .describe(
+        'Length of the first ejection; doubles with each further one, and shrinks again while the endpoint is well.',
+      ),
+    maxEjection: duration().prefault('2m').describe('Longest ejection.'),
+    maxEjectedRatio: number(0, 1)
+      .default(0.5)
+      .describe('Share of endpoints ejected at the same time. One may always be, the last one never.'),
+  })
+  .transform(({ baseEjection, maxEjection, ...rest }) => ({
+    ...rest,
+    baseEjectionMs: baseEjection,
+    maxEjectionMs: maxEjection,
+  }));
+
+/** One entry of `upstreams:`. */
+export const upstream = z
+  .strictObject({
+    balancer: z
+      .enum(BALANCERS, {
+        error: (issue) => {
+          const isLater = typeof issue.input === 'string' && LATER_BALANCERS.includes(issue.input);
+          return `least-request, round-robin or random${isLater ? ' (this one is not in this version)' : ''}`;
+        },
+      })
+      .default('least-request')
+      .describe(
+        '`least-request`: of two random endpoints the one with less in flight. `round-robin`, `random`. All by weight.',
+      ),
+    connect: connect.prefault({}).describe('Connections to one endpoint.'),
+    timeout: timeout.prefault({}).describe('Bounds on waiting.'),
+    retry: retry.prefault({}).describe('When another endpoint is tried.'),
+    outlier: outlier.prefault({}).describe('Leaving out endpoints that keep failing.'),
+    service: z
+      .strictObject({
+        namespace: text('a namespace').default('default').describe('Namespace in the registry.'),
+        group: text('a group').default('default').describe('Group in the registry.'),
+        name: text('the name of a service').optional().describe('Name in the registry. Default: the alias.'),
+      })
+      .prefault({})
+      .describe('The service behind the alias, for names that a Host cannot spell. Not under `"*"`.'),
+  })
+  .describe('How one service is called; the key is the name that the app calls. `"*"` holds defaults for all.');
+
+const alias = z
+  .string()
+  .regex(/^(?:\*|[a-z0-9_](?:[a-z0-9._-]{0,251}[a-z0-9_])?)$/, { error: 'a host name in lower case, or "*"' });
+
+/** `upstreams:` whole. Each entry is checked by itself here; merging and defaults come after (config/resolve.ts). */
+export const upstreams = z
+  .record(alias, upstream)
+  .default({})
+  .describe('How services are called. Those named here are watched from the start, others from their first call on.');
