@@ -1,6 +1,7 @@
 // One bound socket for traffic: accepts connections, gives each to its codec, and lets them go in order.
 import { createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
+import type { Clock } from '../util/clock.ts';
 import type { ServingContext } from '../http/serving.ts';
 import { serveHttp1 } from '../http1/server-connection.ts';
 import type { Http1ServerConnection } from '../http1/server-connection.ts';
@@ -66,15 +67,21 @@ export class Listener {
     this.server.close();
   }
 
-  /** Resolves when the last connection has gone, or rejects never: the caller bounds its wait. Each one ends with its current request. */
-  drained(): Promise<void> {
+  /**
+   * Resolves when the last connection has gone; the caller bounds its wait. Busy connections end with their current request.
+   * Idle ones are closed after `idleGraceMs`: until then a request that is already on its way is still answered.
+   */
+  drained(clock: Clock, idleGraceMs: number): Promise<void> {
     return new Promise((resolve) => {
       if (this.connections.size === 0) {
         resolve();
         return;
       }
       this.onEmpty = resolve;
-      for (const connection of this.connections) connection.close();
+      for (const connection of this.connections) if (!connection.isIdle) connection.close();
+      clock.setTimer(idleGraceMs, () => {
+        for (const connection of this.connections) connection.close();
+      });
     });
   }
 

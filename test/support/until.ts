@@ -1,0 +1,17 @@
+// Waiting for a condition with a bound, instead of sleeping and hoping.
+
+/** Polls until `condition` holds (truthy) and gives its value; rejects after `withinMs` with the name of what never came. */
+export async function until<T>(
+  what: string,
+  condition: () => T | Promise<T>,
+  options: { readonly withinMs?: number; readonly everyMs?: number } = {},
+): Promise<NonNullable<T>> {
+  const { withinMs = 10_000, everyMs = 10 } = options;
+  const endMs = performance.now() + withinMs;
+  for (;;) {
+    const value = await condition();
+    if (value !== undefined && value !== null && value !== false) return value as NonNullable<T>;
+    if (performance.now() > endMs) throw new Error(`waited ${withinMs} ms in vain: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, everyMs));
+  }
+}
