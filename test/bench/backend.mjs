@@ -14,7 +14,7 @@ const NODE_BACKEND = fileURLToPath(new URL('backend-node.mjs', import.meta.url))
 export const COPIES = 10;
 
 /** Sizes of the files that block C reads: path → bytes. */
-export const FILES = { '/64k': 64 * 1024, '/10m': 10 * 1024 * 1024 };
+const FILES = { '/64k': 64 * 1024, '/10m': 10 * 1024 * 1024 };
 
 /**
  * One process that listens on `COPIES` ports: `/` gives 64 bytes of JSON, `/64k` and `/10m` files of that size.
@@ -22,26 +22,29 @@ export const FILES = { '/64k': 64 * 1024, '/10m': 10 * 1024 * 1024 };
  * @returns {Promise<{ ports: number[], title: string, files: boolean }>}
  */
 export async function startBackend(directory, core) {
-  const ports = await freePorts(COPIES);
   const nginx = find('nginx');
-  const argv =
-    nginx === undefined
-      ? [process.execPath, NODE_BACKEND, ports.join(',')]
-      : [nginx, '-p', directory, '-c', configure(directory, ports), '-e', 'stderr'];
-  const one = start({ name: 'backend', argv, core });
-  if (!(await ready({ port: ports[0], path: '/' }, one.alive))) {
-    throw new Error(`the backend did not start: ${one.complaint()}`);
-  }
-  const title = nginx === undefined ? 'raw Node server' : `nginx ${version(nginx, ['-v'])}`;
-  return { ports, title, files: nginx !== undefined };
+  if (nginx === undefined) return { ...(await startNode(COPIES, core)), title: 'raw Node server', files: false };
+  const ports = await freePorts(COPIES);
+  const argv = [nginx, '-p', directory, '-c', configure(directory, ports), '-e', 'stderr'];
+  await upAndRunning(start({ name: 'backend', argv, core }), ports[0]);
+  return { ports, title: `nginx ${version(nginx, ['-v'])}`, files: true };
 }
 
-/** A copy in a process of its own, which can be killed. @param {number} core */
-export async function startCopy(core) {
-  const [port] = await freePorts(1);
-  const one = start({ name: 'copy', argv: [process.execPath, NODE_BACKEND, String(port)], core });
-  if (!(await ready({ port, path: '/' }, one.alive))) throw new Error(`a copy did not start: ${one.complaint()}`);
-  return { port, process: one };
+/**
+ * A raw Node server in a process of its own, which reads bodies to their end (nginx answers before) and can be killed.
+ * @param {number} count  ports @param {number} core
+ */
+export async function startNode(count, core) {
+  const ports = await freePorts(count);
+  const one = start({ name: 'copy', argv: [process.execPath, NODE_BACKEND, ports.join(',')], core });
+  await upAndRunning(one, ports[0]);
+  return { ports, process: one };
+}
+
+/** @param {import('./processes.mjs').Running} one @param {number} port */
+async function upAndRunning(one, port) {
+  if (await ready({ port, path: '/' }, one.alive)) return;
+  throw new Error(`the ${one.name} did not start: ${one.complaint()}`);
 }
 
 /** @param {string} directory @param {number[]} ports */
@@ -58,7 +61,6 @@ http {
   access_log off;
   keepalive_requests 1000000000;
   keepalive_timeout 300s;
-  client_max_body_size 0;
   sendfile on;
   tcp_nopush on;
   open_file_cache max=10;

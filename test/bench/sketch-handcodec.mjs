@@ -4,6 +4,8 @@
 import { connect, createServer } from 'node:net';
 
 const [port, backends = ''] = process.argv.slice(2);
+process.once('SIGTERM', () => process.exit(0)); // a profile is written at an exit of one's own
+
 /** @type {{ port: number, idle: Upstream[], busy: number }[]} */
 const endpoints = backends.split(',').map((one) => ({ port: Number(one), idle: [], busy: 0 }));
 

@@ -6,6 +6,7 @@ import { Pool } from 'undici';
 const [port, backends = ''] = process.argv.slice(2);
 const pools = backends.split(',').map((one) => new Pool(`http://127.0.0.1:${one}`, { connections: 256 }));
 let turn = 0;
+process.once('SIGTERM', () => process.exit(0)); // a profile is written at an exit of one's own
 
 const server = createServer((request, response) => {
   const pool = pools[turn++ % pools.length];

@@ -1,5 +1,7 @@
 // Block C: large bodies, in megabytes that pass for each second of the proxy's CPU time.
+import { startNode } from '../backend.mjs';
 import { say } from '../context.mjs';
+import { stop } from '../processes.mjs';
 import { median } from '../statistics.mjs';
 
 const KINDS = [
@@ -15,36 +17,45 @@ export async function bodies(context) {
   const seconds = options.seconds ?? (options.quick ? 1 : 3);
   const rounds = options.rounds ?? (options.quick ? 1 : 3);
   const kinds = context.backend.files ? KINDS : KINDS.filter((kind) => kind.bodyBytes !== undefined);
+  const sink = await startNode(3, context.cores.load);
   const measured = [];
   for (const row of context.rows.filter((one) => one.id !== 'pilotfish-log')) {
-    const proxy = await context.startProxy(row);
-    if (proxy === undefined) continue;
-    measured.push({ proxy, rates: new Map(kinds.map((kind) => [kind.key, /** @type {number[]} */ ([])])), failed: 0 });
-    for (const kind of kinds) await proxy.spend({ ...kind, seconds: options.quick ? 1 : 2 });
+    const down = await context.startProxy(row);
+    const up = down && (await context.startProxy(row, { services: { bench: sink.ports } }));
+    if (down === undefined || up === undefined) continue;
+    const of = (/** @type {typeof kinds[number]} */ kind) => (kind.bodyBytes === undefined ? down : up);
+    measured.push({ down, up, of, rates: new Map(kinds.map((kind) => [kind.key, numbers()])), failed: 0 });
+    for (const kind of kinds) await of(kind).spend({ ...kind, seconds: options.quick ? 1 : 2 });
   }
   for (let round = 1; round <= rounds; round++) {
     for (const one of measured) {
       for (const kind of kinds) {
-        const spent = await one.proxy.spend({ ...kind, seconds });
+        const spent = await one.of(kind).spend({ ...kind, seconds });
         const bytes = kind.bodyBytes === undefined ? spent.bytes : spent.requests * kind.bodyBytes;
         one.failed += spent.failed;
         one.rates.get(kind.key)?.push(bytes / 1e6 / (spent.cpuNs / 1e9));
       }
       const row = kinds.map((kind) => `${kind.title} ${Math.round(one.rates.get(kind.key)?.at(-1) ?? 0)}`).join(', ');
-      say(`C ${round}/${rounds} ${one.proxy.row.id}: MB per CPU second: ${row}`);
+      say(`C ${round}/${rounds} ${one.down.row.id}: MB per CPU second: ${row}`);
     }
   }
-  for (const { proxy } of measured) await proxy.stop();
+  for (const { down, up } of measured) await Promise.all([down.stop(), up.stop()]);
+  await stop(sink.process);
   return {
     block: 'C',
     seconds,
     rounds,
     kinds: kinds.map(({ key, title }) => ({ key, title })),
-    rows: measured.map(({ proxy, rates, failed }) => ({
-      id: proxy.row.id,
-      title: proxy.row.title,
+    rows: measured.map(({ down, rates, failed }) => ({
+      id: down.row.id,
+      title: down.row.title,
       failed,
       mbPerCpuSecond: Object.fromEntries([...rates].map(([key, values]) => [key, median(values)])),
     })),
   };
+}
+
+/** @returns {number[]} */
+function numbers() {
+  return [];
 }

@@ -1,7 +1,7 @@
 // Block F: 400 requests a second, half of them POST, over three copies, one of which is killed −9 on the way.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { startCopy } from '../backend.mjs';
+import { startNode } from '../backend.mjs';
 import { say } from '../context.mjs';
 import { output, stop } from '../processes.mjs';
 import { median, percentile } from '../statistics.mjs';
@@ -59,8 +59,8 @@ export async function kill(context) {
  */
 async function measure(context, row, seconds) {
   const core = context.cores.load;
-  const copies = await Promise.all([startCopy(core), startCopy(core), startCopy(core)]);
-  const proxy = await context.startProxy(row, { services: { bench: copies.map((copy) => copy.port) } });
+  const copies = await Promise.all([startNode(1, core), startNode(1, core), startNode(1, core)]);
+  const proxy = await context.startProxy(row, { services: { bench: copies.flatMap((copy) => copy.ports) } });
   try {
     if (proxy === undefined) return undefined;
     const plan = { port: proxy.port, perSecond: PER_SECOND, seconds, host: 'bench', postEvery: 2 };

@@ -73,6 +73,8 @@ function cluster(name, ports) {
     type: 'STATIC',
     connect_timeout: '0.3s',
     lb_policy: 'LEAST_REQUEST',
+    // By default three retries at a time, which block F exceeds; meshes lift it too.
+    circuit_breakers: { thresholds: [{ max_retries: 1024 }] },
     outlier_detection: {
       consecutive_5xx: 5,
       consecutive_gateway_failure: 5,

@@ -32,7 +32,7 @@ http {
   proxy_set_header Host $host;
   proxy_max_temp_file_size 0;
   proxy_request_buffering off;
-  ${names.map((name) => server(name, port)).join('\n  ')}
+  ${names.map((name, i) => server(name, `127.0.0.1:${port}${i === 0 ? ' backlog=4096' : ''}`)).join('\n  ')}
 }
 `,
     );
@@ -68,7 +68,7 @@ function upstream(name, ports) {
   return `upstream ${name} { least_conn; ${servers} keepalive 256; keepalive_requests 1000000000; }`;
 }
 
-/** @param {string} name @param {number} port */
-function server(name, port) {
-  return `server { listen 127.0.0.1:${port} backlog=4096; server_name ${name}; location / { proxy_pass http://${name}; } }`;
+/** @param {string} name @param {string} listen  its options may be given once only */
+function server(name, listen) {
+  return `server { listen ${listen}; server_name ${name}; location / { proxy_pass http://${name}; } }`;
 }
