@@ -47,7 +47,7 @@ export interface RunningSidecar extends Running {
   readonly admin: { readonly host: string; readonly port: number };
 }
 
-/** `pilotfish run` on free ports. Resolves once it has logged `ready` (listeners are bound; registration may still wait for the app). */
+/** `pilotfish run` on free ports. Resolves once it has logged `started` (listeners are bound; registration may still wait for the app). */
 export async function startSidecar(
   env: Readonly<Record<string, string>> = {},
   args: readonly string[] = [],
@@ -62,10 +62,10 @@ export async function startSidecar(
     running.lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as LogEntry);
   let exit: number | string | undefined;
   void running.exited.then((code) => (exit = code));
-  await until('the sidecar is ready', () => {
+  await until('the sidecar has started', () => {
     if (exit !== undefined)
       throw new Error(`the sidecar ended with ${exit}: ${[...running.lines, ...running.stderr].join('\n')}`);
-    return entries().some((entry) => entry.msg === 'ready');
+    return entries().some((entry) => entry.msg === 'started');
   });
   const address = (listener: string): { host: string; port: number } | undefined => {
     const text = entries().find((entry) => entry.listener === listener)?.address;

@@ -10,7 +10,7 @@ export async function until<T>(
   const endMs = performance.now() + withinMs;
   for (;;) {
     const value = await condition();
-    if (value !== undefined && value !== null && value !== false) return value as NonNullable<T>;
+    if (value !== undefined && value !== null && value !== false) return value;
     if (performance.now() > endMs) throw new Error(`waited ${withinMs} ms in vain: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, everyMs));
   }

@@ -89,7 +89,7 @@ export class System {
     await firstLine(child, (line) => {
       const entry = JSON.parse(line) as { listener?: string; address?: string; msg?: string };
       if (entry.listener !== undefined && entry.address !== undefined) addresses.set(entry.listener, entry.address);
-      return entry.msg === 'ready' ? true : undefined;
+      return entry.msg === 'started' ? true : undefined;
     });
     return { child, addresses };
   }
