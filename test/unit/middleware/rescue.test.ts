@@ -1,0 +1,75 @@
+import { describe, expect, it } from 'vitest';
+import { ProxyError } from '../../../src/errors.ts';
+import { rescue } from '../../../src/middleware/rescue.ts';
+import { aRequest } from '../../support/messages.ts';
+import type { ProxyResponse } from '../../../src/http/message.ts';
+
+const noBug = (): void => {
+  throw new Error('this is no bug');
+};
+
+function json(response: ProxyResponse): unknown {
+  const whole = response.body.takeWhole(65_536);
+  return JSON.parse(Buffer.concat(whole?.content ?? []).toString('utf8'));
+}
+
+describe('rescue', () => {
+  it('answers with a problem that carries the code', () => {
+    const request = aRequest();
+    request.id = 'r1';
+    const response = rescue(new ProxyError('PF_NO_ROUTE', 'no service is called "nope"'), request, noBug);
+    expect([response.status, response.code, response.headers.get('x-pilotfish-code')]).toEqual([
+      404,
+      'PF_NO_ROUTE',
+      'PF_NO_ROUTE',
+    ]);
+    expect(response.headers.get('content-type')).toBe('application/problem+json');
+    expect(json(response)).toMatchObject({
+      status: 404,
+      code: 'PF_NO_ROUTE',
+      detail: 'no service is called "nope"',
+      requestId: 'r1',
+    });
+  });
+
+  it('tells callers from outside no more than the code says', () => {
+    const response = rescue(
+      new ProxyError('PF_APP_DOWN', 'connect ECONNREFUSED 127.0.0.1:3000'),
+      aRequest({ direction: 'inbound' }),
+      noBug,
+    );
+    expect(JSON.stringify(json(response))).not.toContain('3000');
+  });
+
+  it('makes 500 of what is no ProxyError and hands the bug on, once', () => {
+    const bugs: unknown[] = [];
+    const bug = new TypeError('x is undefined');
+    const response = rescue(bug, aRequest(), (seen) => bugs.push(seen));
+    expect([response.status, response.code, bugs]).toEqual([500, 'PF_INTERNAL', [bug]]);
+    expect(JSON.stringify(json(response))).not.toContain('undefined');
+  });
+
+  it('speaks gRPC to gRPC clients: 200 with a status in the fields', () => {
+    const request = aRequest({ headers: [['content-type', 'application/grpc+proto']] });
+    const response = rescue(new ProxyError('PF_TIMEOUT', 'ümlaut\n'), request, noBug);
+    expect([response.status, response.headers.get('grpc-status'), response.body.isEmpty]).toEqual([200, '4', true]);
+    expect(response.headers.get('grpc-message')).toBe('PF_TIMEOUT:%20%C3%BCmlaut%0A');
+  });
+
+  it('speaks GraphQL to GraphQL clients', () => {
+    const request = aRequest({ headers: [['accept', 'application/graphql-response+json, application/json;q=0.9']] });
+    const response = rescue(new ProxyError('PF_NO_ENDPOINT', 'nobody there'), request, noBug);
+    expect(json(response)).toEqual({
+      errors: [{ message: 'nobody there', extensions: { code: 'PF_NO_ENDPOINT', requestId: '' } }],
+    });
+  });
+
+  it('uses the more exact status of a bad request, and says what is allowed', () => {
+    const response = rescue(
+      new ProxyError('PF_BAD_REQUEST', 'CONNECT is not served', { status: 405 }),
+      undefined,
+      noBug,
+    );
+    expect([response.status, response.headers.has('allow')]).toEqual([405, true]);
+  });
+});
