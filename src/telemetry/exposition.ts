@@ -1,0 +1,71 @@
+// The page of metrics, made by prom-client: our own numbers read at the scrape, and Node's process metrics. Loaded at the first scrape.
+import { collectDefaultMetrics, Counter, Registry, type Metric } from 'prom-client';
+import { METRICS, type MetricFacts, type MetricName } from './metric-catalogue.ts';
+import type { Metrics, RenderedMetrics } from './metrics.ts';
+import { SAMPLES, type Sample } from './samples.ts';
+
+/** What prom-client's registry asks of a metric. */
+interface MetricReading {
+  readonly name: string;
+  readonly help: string;
+  readonly type: MetricFacts['type'];
+  readonly values: readonly Sample[];
+  readonly aggregator: 'sum';
+}
+
+/** Renders one process' metrics. Node's own are counted from the start of the process, not from the first scrape. */
+export class Exposition {
+  private readonly metrics: Metrics;
+  private readonly registry = new Registry();
+
+  constructor(metrics: Metrics) {
+    this.metrics = metrics;
+    for (const name of Object.keys(METRICS) as MetricName[]) {
+      this.registry.registerMetric(new CollectedMetric(name, metrics) as unknown as Metric);
+    }
+    collectDefaultMetrics({ register: this.registry, eventLoopMonitoringPrecision: 20 });
+    this.catchUp();
+  }
+
+  async render(): Promise<RenderedMetrics> {
+    this.metrics.sweep();
+    return { contentType: this.registry.contentType, body: await this.registry.metrics() };
+  }
+
+  /** prom-client counts CPU time from the moment at which it was loaded. */
+  private catchUp(): void {
+    const { user, system } = process.cpuUsage();
+    this.add('process_cpu_user_seconds_total', user);
+    this.add('process_cpu_system_seconds_total', system);
+    this.add('process_cpu_seconds_total', user + system);
+  }
+
+  private add(name: string, microseconds: number): void {
+    const counter: unknown = this.registry.getSingleMetric(name);
+    if (counter instanceof Counter) counter.inc(microseconds / 1e6);
+  }
+}
+
+/** One of our metrics as prom-client's registry sees it: no values of its own, read when asked. */
+class CollectedMetric {
+  readonly name: MetricName;
+  private readonly metrics: Metrics;
+
+  constructor(name: MetricName, metrics: Metrics) {
+    this.name = name;
+    this.metrics = metrics;
+  }
+
+  get(): Promise<MetricReading> {
+    const { type, help } = METRICS[this.name];
+    return Promise.resolve({ name: this.name, help, type, values: this.values(), aggregator: 'sum' });
+  }
+
+  private values(): readonly Sample[] {
+    try {
+      return [...SAMPLES[this.name](this.metrics)];
+    } catch {
+      return []; // A source that throws is a bug of its own; the page goes on without these lines.
+    }
+  }
+}

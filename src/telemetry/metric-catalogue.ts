@@ -1,0 +1,103 @@
+// Every metric of our own: name, type, labels and meaning. A test holds `docs/metrics.md` equal to it, both ways.
+
+/** What is known of a metric before it has a value. */
+export interface MetricFacts {
+  readonly type: 'counter' | 'gauge' | 'histogram';
+  readonly labels: readonly string[];
+  readonly help: string;
+}
+
+export const METRICS = {
+  pilotfish_requests_total: {
+    type: 'counter',
+    labels: ['direction', 'upstream', 'code_class', 'flag'],
+    help: 'Requests whose answer has ended, and messages that were refused before they became a request.',
+  },
+  pilotfish_request_duration_seconds: {
+    type: 'histogram',
+    labels: ['direction', 'upstream'],
+    help: 'From the complete head of a request to the last byte of its answer; of a tunnel, to its 101.',
+  },
+  pilotfish_request_received_bytes_total: {
+    type: 'counter',
+    labels: ['direction', 'upstream'],
+    help: 'Content received from clients, without heads and framing.',
+  },
+  pilotfish_request_sent_bytes_total: {
+    type: 'counter',
+    labels: ['direction', 'upstream'],
+    help: 'Content sent to clients, without heads and framing.',
+  },
+  pilotfish_refused_messages_total: {
+    type: 'counter',
+    labels: ['direction', 'status'],
+    help: 'Messages that were no valid HTTP, or more than the limits allow.',
+  },
+  pilotfish_upstream_attempts_total: {
+    type: 'counter',
+    labels: ['upstream', 'outcome'],
+    help: 'Tries of requests on endpoints, counted when their request has ended.',
+  },
+  pilotfish_upstream_endpoints: {
+    type: 'gauge',
+    labels: ['upstream', 'state'],
+    help: 'Endpoints by the state in which the picker sees them.',
+  },
+  pilotfish_upstream_requests_in_flight: {
+    type: 'gauge',
+    labels: ['upstream'],
+    help: 'Requests on their way to an endpoint.',
+  },
+  pilotfish_breaker_state: {
+    type: 'gauge',
+    labels: ['upstream'],
+    help: '0: closed, traffic flows. 1: half-open, probing. 2: open, refused.',
+  },
+  pilotfish_retry_budget_ratio: {
+    type: 'gauge',
+    labels: ['upstream'],
+    help: 'What is left of the retry budget, from 0 to 1.',
+  },
+  pilotfish_registry_up: {
+    type: 'gauge',
+    labels: ['registry'],
+    help: '1 while the registry answers.',
+  },
+  pilotfish_registry_staleness_seconds: {
+    type: 'gauge',
+    labels: ['upstream'],
+    help: 'Age of what the registry last said of the service.',
+  },
+  pilotfish_registry_listener_errors_total: {
+    type: 'counter',
+    labels: ['registry'],
+    help: 'Bugs: listeners that threw when they were given a list.',
+  },
+  pilotfish_registration_state: {
+    type: 'gauge',
+    labels: ['state'],
+    help: '1 for the state in which the own record is, 0 for the others; nothing without an own service.',
+  },
+  pilotfish_config_last_reload_successful: {
+    type: 'gauge',
+    labels: [],
+    help: '1 where the newest configuration is the one that serves.',
+  },
+  pilotfish_config_generation: {
+    type: 'gauge',
+    labels: [],
+    help: 'Generation that serves, counted from 1.',
+  },
+  pilotfish_connections: {
+    type: 'gauge',
+    labels: ['direction'],
+    help: 'Open connections from clients.',
+  },
+  pilotfish_log_lines_dropped_total: {
+    type: 'counter',
+    labels: ['log'],
+    help: 'Log lines lost to a full disk, a stalled reader or too little memory.',
+  },
+} as const satisfies Record<string, MetricFacts>;
+
+export type MetricName = keyof typeof METRICS;

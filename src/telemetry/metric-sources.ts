@@ -1,0 +1,57 @@
+// What the metrics ask others for at the moment of a scrape: values whose truth lives elsewhere.
+import type { LineWriter } from './line-writer.ts';
+
+/** Where an endpoint stands, as its picker sees it. */
+export const ENDPOINT_STATES = ['available', 'ejected', 'suspect', 'unhealthy', 'disabled', 'draining'] as const;
+
+export type EndpointState = (typeof ENDPOINT_STATES)[number];
+
+/** Of the own record, as `RegistrationHandle.state`. */
+export const REGISTRATION_STATES = [
+  'pending',
+  'registered',
+  'at-risk',
+  'lost',
+  'conflict',
+  'denied',
+  'leaving',
+  'gone',
+] as const;
+
+export type RegistrationStateName = (typeof REGISTRATION_STATES)[number];
+
+/** One upstream as metrics show it. What is left out has no series, but for `breaker`, which is then closed. */
+export interface UpstreamFacts {
+  /** From the configuration or the registry. */
+  readonly name: string;
+  /** How many endpoints are in each state; a state that is left out has none. */
+  readonly endpoints: Readonly<Partial<Record<EndpointState, number>>>;
+  readonly breaker?: 'closed' | 'half-open' | 'open';
+  /** What is left of the retry budget, 0..1. */
+  readonly retryBudgetRatio?: number;
+  /** Age of what the registry last said, in ms; 0 for a static list. */
+  readonly stalenessMs?: number;
+  /** Requests on their way to an endpoint right now. */
+  readonly inFlight?: number;
+}
+
+/** The registry as metrics show it. */
+export interface RegistryFacts {
+  /** The adapter's name. */
+  readonly name: string;
+  readonly isUp: boolean;
+  /** Snapshot listeners that threw, since the start. */
+  readonly listenerErrors?: number;
+}
+
+/** Asked at every scrape; each answers at once. One that throws loses its own metrics, not the others. */
+export interface MetricsSources {
+  upstreams(): Iterable<UpstreamFacts>;
+  registry(): RegistryFacts | undefined;
+  /** Undefined for a sidecar without an own service. */
+  registration(): RegistrationStateName | undefined;
+  connections(): { readonly inbound: number; readonly outbound: number };
+  config(): { readonly generation: number; readonly lastReloadSuccessful: boolean };
+  /** Log writers by their name (`access`, `process`), for what they dropped. */
+  logs?(): Readonly<Record<string, Pick<LineWriter, 'droppedLines'>>>;
+}
