@@ -18,7 +18,10 @@ export const drain = z
       ),
   })
   .transform(({ settle, timeout }) => ({ settleMs: settle, timeoutMs: timeout }))
-  .refine(({ settleMs, timeoutMs }) => settleMs <= timeoutMs, { error: 'a settle that is not longer than timeout' })
+  .refine(({ settleMs, timeoutMs }) => settleMs <= timeoutMs, {
+    error: 'at most drain.timeout',
+    path: ['settle'],
+  })
   .describe('How the process stops. A second signal ends it at once.');
 
 /** `log:` JSON lines. */

@@ -1,0 +1,68 @@
+// A valid file → Config: `"*"` under each upstream, and the defaults that depend on another field.
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { z } from 'zod';
+import type { Config, UpstreamConfig } from './config.ts';
+import type { fileSchema } from './schema/config.ts';
+import { isLoopback } from './schema/scalar.ts';
+import { upstream } from './schema/upstreams.ts';
+import { newMapping } from './tree.ts';
+import type { Tree } from './tree.ts';
+
+/** @param tree what `file` was made from: merging is done on what was written, before defaults fill the gaps. */
+export function resolve(file: z.output<typeof fileSchema>, tree: Tree): Config {
+  const { service, registry, listeners, upstreams, ...rest } = file;
+  const isFile = registry.type === 'file';
+  const advertised = service?.advertise ?? { host: isFile ? '127.0.0.1' : undefined, port: undefined };
+  const isLocal = isFile || registry.type === 'static' || isLoopback(advertised.host ?? '');
+  const { balancer, connect, timeout, retry, outlier } = mergedUpstream(tree, undefined);
+  return {
+    ...rest,
+    service: service === undefined ? undefined : { ...service, advertise: advertised },
+    registry: {
+      ...registry,
+      file: { directory: registry.file.directory ?? defaultDirectory() },
+      allowLoopback: registry.allowLoopback ?? isLocal,
+    },
+    listeners: {
+      inbound: { address: listeners.inbound.address ?? { host: isFile ? '127.0.0.1' : '0.0.0.0', port: 15_006 } },
+      outbound: listeners.outbound,
+    },
+    upstreams: new Map(
+      Object.keys(upstreams)
+        .filter((name) => name !== '*')
+        .map((name) => [name, namedUpstream(tree, name)]),
+    ),
+    upstreamDefaults: { balancer, connect, timeout, retry, outlier },
+  };
+}
+
+function namedUpstream(tree: Tree, name: string): UpstreamConfig {
+  const { service, ...options } = mergedUpstream(tree, name);
+  const { namespace, group } = service;
+  return { ...options, name, key: { namespace, group, service: service.name ?? name } };
+}
+
+/** Both entries are valid by themselves, and no rule of an upstream spans two of its fields: so the merged one is valid. */
+function mergedUpstream(tree: Tree, name: string | undefined): z.output<typeof upstream> {
+  const own = name === undefined ? undefined : tree.get(['upstreams', name]);
+  return upstream.parse(merge(tree.get(['upstreams', '*']), own));
+}
+
+/** Mappings are merged key by key; everything else, lists included, is replaced. */
+function merge(base: unknown, over: unknown): unknown {
+  if (!isMapping(base)) return over ?? base ?? {};
+  if (!isMapping(over)) return over ?? base;
+  const merged = newMapping();
+  for (const key of [...Object.keys(base), ...Object.keys(over)]) merged[key] = merge(base[key], over[key]);
+  return merged;
+}
+
+function isMapping(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** One user on one host: the directory is named after the user. */
+function defaultDirectory(): string {
+  return join(tmpdir(), `pilotfish-${process.getuid?.() ?? 0}`);
+}
