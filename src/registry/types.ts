@@ -48,19 +48,52 @@ export interface Snapshot {
 /** `syncing`: no list yet, which is not an empty list. `stale`: the registry cannot be heard, the last list is held. */
 export type WatchState = 'syncing' | 'live' | 'stale' | 'denied' | 'closed';
 
+/** A snapshot, and what this process thinks of its members: what a picker is built from. Immutable, replaced whole. */
+export interface ServiceView {
+  readonly snapshot: Snapshot;
+  /** Ids that the registry no longer names and nobody explained: pick last, probe, and report with `Watch.probeFailed`. */
+  readonly suspects: ReadonlySet<string>;
+  /** Ids that came and went too often: pick last, never leave out. */
+  readonly flapping: ReadonlySet<string>;
+}
+
+/** Counters of one watched service, only ever growing. */
+export interface WatchStats {
+  /** Lists that came from the registry. */
+  readonly readings: number;
+  /** Views handed to listeners. */
+  readonly applies: number;
+  /** Lists that changed nothing and were dropped. */
+  readonly equal: number;
+  /** Times the guard refused to believe a list as it came. */
+  readonly guarded: number;
+  /** Failures of the registry. */
+  readonly errors: number;
+  /** Listeners that threw. */
+  readonly listenerErrors: number;
+}
+
 /** A running subscription to one service. */
 export interface Watch {
   readonly key: ServiceKey;
   readonly state: WatchState;
-  /** The newest list; undefined while `syncing` for the first time. */
-  readonly snapshot: Snapshot | undefined;
+  /** The newest view; undefined while there was no list yet, which is not an empty list. */
+  readonly view: ServiceView | undefined;
+  /** Age of what is known, in ms: 0 while `live`; while `syncing`, since the watch began. */
+  readonly stalenessMs: number;
+  /** The last failure, while the state is not `live`. */
+  readonly lastError: RegistryError | undefined;
+  readonly stats: WatchStats;
+  /** Verdict on a suspect: it did not answer as the service it claims to be, and is dropped. Without effect on others. */
+  probeFailed(id: string): void;
   /** Ends the subscription; afterwards no listener is called. */
   close(): void;
 }
 
 /** What a watch reports. A listener that throws is counted and loses nobody's data. */
 export interface WatchOptions {
-  onSnapshot(snapshot: Snapshot): void;
+  /** The newest view, at most 50 times a second; never called inside `watch()` itself. */
+  onView?(view: ServiceView): void;
   onState?(state: WatchState, reason?: RegistryError): void;
 }
 
@@ -86,6 +119,14 @@ export interface Registration {
 /** The fields of a record that change while it stands. */
 export type InstanceUpdate = Partial<Pick<ServiceInstance, 'weight' | 'metadata' | 'tags' | 'zone' | 'leaving'>>;
 
+/** How a record is taken away. */
+export interface DeregisterOptions {
+  /** The whole of it, in ms; past that the record is left to expire. */
+  readonly deadlineMs: number;
+  /** Time between the mark `leaving` and the removal, so that callers turn away first; 0 by default. */
+  readonly settleMs?: number;
+}
+
 /** One registration of ours and what keeps it alive. */
 export interface RegistrationHandle {
   readonly instance: ServiceInstance;
@@ -98,8 +139,8 @@ export interface RegistrationHandle {
   registered(signal: AbortSignal): Promise<void>;
   setHealth(health: ServiceInstance['health'], note?: string): void;
   update(change: InstanceUpdate): void;
-  /** Takes the record away; never rejects, never takes longer than `deadlineMs`. */
-  deregister(options: { readonly deadlineMs: number }): Promise<'removed' | 'left-to-expire'>;
+  /** Marks the record as leaving, waits `settleMs`, takes it away; never rejects, never takes longer than `deadlineMs`. */
+  deregister(options: DeregisterOptions): Promise<'removed' | 'left-to-expire'>;
   /** Calls `listener` at every change of state, until the returned function is called. */
   onState(listener: (state: RegistrationState, reason?: RegistryError) => void): () => void;
 }
@@ -108,10 +149,7 @@ export interface RegistrationHandle {
 export interface ServiceRegistry {
   register(registration: Registration): RegistrationHandle;
   /** Removes somebody's record (the command line's `registry register` after a crash, tests). */
-  deregister(
-    instance: ServiceInstance,
-    options: { readonly deadlineMs: number },
-  ): Promise<'removed' | 'left-to-expire'>;
+  deregister(instance: ServiceInstance, options: DeregisterOptions): Promise<'removed' | 'left-to-expire'>;
   /** Leaves no socket, timer or stream behind; registrations that still stand are left to expire. */
   close(): Promise<void>;
 }
@@ -163,11 +201,25 @@ export class RegistryError extends Error {
   }
 }
 
+/** Anything thrown, as a RegistryError: itself if it is one, else wrapped with `where` and the kind its code suggests. */
+export function asRegistryError(thrown: unknown, where: string): RegistryError {
+  if (thrown instanceof RegistryError) return thrown;
+  const code = thrown instanceof Error ? (thrown as NodeJS.ErrnoException).code : undefined;
+  const name = thrown instanceof Error ? thrown.name : '';
+  const kind = name === 'AbortError' ? 'aborted' : code === 'EACCES' || code === 'EPERM' ? 'forbidden' : 'unavailable';
+  return new RegistryError(kind, code === undefined ? where : `${where}: ${code}`, { cause: thrown });
+}
+
 /** `service`, or `namespace/group/service` where they are not the default: how logs and metrics name a key. */
 export function keyText(key: ServiceKey): string {
   return key.namespace === 'default' && key.group === 'default'
     ? key.service
     : `${key.namespace}/${key.group}/${key.service}`;
+}
+
+/** A key with `default` in the fields that are not given. */
+export function serviceKey(service: string, namespace = 'default', group = 'default'): ServiceKey {
+  return { namespace, group, service };
 }
 
 /** Same service? */

@@ -1,0 +1,78 @@
+// Which hosts a record may name: records are data from outside, and must not lead traffic to where no service can be.
+import { BlockList, isIP, isIPv4 } from 'node:net';
+import { networkInterfaces } from 'node:os';
+
+/** A host and a port, as one of our listeners has them. */
+export interface HostPort {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** What a host is, as far as its text tells; names are resolved later, by the connect. */
+export type HostClass = 'ordinary' | 'loopback' | 'refused';
+
+/** RFC 1123 labels, underscores let through since container names have them; at most 253 characters in all. */
+const NAME =
+  /^(?=.{1,253}$)(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.)*[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.?$/;
+
+/** A name whose last label looks like a number is read as an IPv4 address by resolvers (WHATWG URL, "ends in a number"). */
+const ENDS_IN_NUMBER = /(?:^|\.)(?:\d+|0[xX][0-9A-Fa-f]*)\.?$/;
+
+const loopback = new BlockList();
+loopback.addSubnet('127.0.0.0', 8, 'ipv4');
+loopback.addAddress('::1', 'ipv6');
+
+/** Unspecified, link-local, multicast, broadcast and the IPv4-compatible rest of ::/96. */
+const refused = new BlockList();
+refused.addSubnet('0.0.0.0', 8, 'ipv4');
+refused.addSubnet('169.254.0.0', 16, 'ipv4');
+refused.addSubnet('224.0.0.0', 4, 'ipv4');
+refused.addAddress('255.255.255.255', 'ipv4');
+refused.addSubnet('::', 96, 'ipv6');
+refused.addSubnet('fe80::', 10, 'ipv6');
+refused.addSubnet('ff00::', 8, 'ipv6');
+
+/** Classifies an IP literal (without brackets) or a host name; anything else is `refused`. */
+export function hostClass(host: string): HostClass {
+  const version = isIP(host);
+  if (version === 0) {
+    if (!NAME.test(host) || ENDS_IN_NUMBER.test(host)) return 'refused';
+    return /(?:^|\.)localhost\.?$/i.test(host) ? 'loopback' : 'ordinary';
+  }
+  if (host.includes('%')) return 'refused'; // A zone index: only link-local addresses have one.
+  const family = version === 4 ? 'ipv4' : 'ipv6';
+  if (loopback.check(host, family)) return 'loopback';
+  return refused.check(host, family) ? 'refused' : 'ordinary';
+}
+
+/** True where a connection to `host:port` would reach one of `own`: also by another loopback or interface address. */
+export function reachesOwn(host: string, port: number, own: readonly HostPort[]): boolean {
+  for (const address of own) {
+    if (address.port !== port) continue;
+    if (sameHost(address.host, host)) return true;
+    const isLoopback = hostClass(host) === 'loopback';
+    if (isLoopback && hostClass(address.host) === 'loopback') return true;
+    if (isUnspecified(address.host) && (isLoopback || isInterface(host))) return true;
+  }
+  return false;
+}
+
+function sameHost(a: string, b: string): boolean {
+  if (a.toLowerCase() === b.toLowerCase()) return true;
+  const versionA = isIP(a);
+  if (versionA === 0 || isIP(b) === 0) return false;
+  const list = new BlockList(); // Compares addresses, not spellings; IPv4-mapped ones included.
+  list.addAddress(a, versionA === 4 ? 'ipv4' : 'ipv6');
+  return list.check(b, isIPv4(b) ? 'ipv4' : 'ipv6');
+}
+
+function isUnspecified(host: string): boolean {
+  return host === '' || host === '0.0.0.0' || sameHost(host, '::');
+}
+
+function isInterface(host: string): boolean {
+  for (const addresses of Object.values(networkInterfaces())) {
+    if (addresses?.some((address) => sameHost(address.address, host)) === true) return true;
+  }
+  return false;
+}

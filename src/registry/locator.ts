@@ -1,0 +1,58 @@
+// Reads `PILOTFISH_REGISTRY`: the name of a registry, or a URL that says where it is as well.
+import { RegistryError } from './types.ts';
+
+/** Which registry, and what the text says of it: the same fields as `registry.<type>` in the configuration. */
+export interface RegistryLocator {
+  readonly type: RegistryType;
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+/** All that will be there; `LATER` are those that are not yet. */
+export const REGISTRY_TYPES = ['file', 'etcd', 'consul', 'nacos', 'static', 'dns'] as const;
+export type RegistryType = (typeof REGISTRY_TYPES)[number];
+
+/** What follows the scheme of a URL, taken apart by each type for itself. */
+type UrlReader = (rest: string, isTls: boolean) => Readonly<Record<string, unknown>>;
+
+const URL_READERS: Readonly<Partial<Record<RegistryType, UrlReader>>> = { file: readFileUrl };
+const LATER: ReadonlySet<RegistryType> = new Set(['etcd', 'consul', 'nacos', 'dns']);
+
+/** Throws RegistryError `invalid` for an unknown name (listing the known ones), `unsupported` for one that comes later. */
+export function parseRegistryLocator(text: string): RegistryLocator {
+  const match = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/(.*)$/s.exec(text);
+  if (match?.[1] === undefined) return { type: registryType(text), options: {} };
+  const scheme = match[1].toLowerCase();
+  const isTls = ['etcds', 'consuls', 'nacoss'].includes(scheme);
+  const type = registryType(isTls ? scheme.slice(0, -1) : scheme);
+  const read = URL_READERS[type];
+  if (read === undefined) throw new RegistryError('invalid', `registry "${type}" has no URL form`);
+  return { type, options: read(match[2] ?? '', isTls) };
+}
+
+/** The type of this name. Throws as `parseRegistryLocator` does; the text itself is not repeated, it may hold a password. */
+export function registryType(name: string): RegistryType {
+  const type = REGISTRY_TYPES.find((known) => known === name);
+  if (type === undefined) {
+    const shown = /^[A-Za-z0-9_-]{1,32}$/.test(name) ? ` "${name}"` : '';
+    throw new RegistryError('invalid', `unknown registry${shown}; known are ${REGISTRY_TYPES.join(', ')}`);
+  }
+  if (LATER.has(type)) {
+    const now = REGISTRY_TYPES.filter((known) => !LATER.has(known)).join(', ');
+    throw new RegistryError('unsupported', `registry "${type}" is not available yet; now there are ${now}`);
+  }
+  return type;
+}
+
+/** `file:///run/pilotfish`; an authority or a query has no meaning here. */
+function readFileUrl(rest: string): Readonly<Record<string, unknown>> {
+  if (!rest.startsWith('/') || rest.startsWith('//') || /[?#]/.test(rest)) {
+    throw new RegistryError('invalid', 'expected file:///absolute/path');
+  }
+  try {
+    const directory = decodeURIComponent(rest);
+    if (directory.includes('\0')) throw new URIError('NUL');
+    return { directory };
+  } catch (error) {
+    throw new RegistryError('invalid', 'expected file:///absolute/path, percent-encoded', { cause: error });
+  }
+}

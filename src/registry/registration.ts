@@ -1,0 +1,369 @@
+// One record of ours and what keeps it alive: claim → beat → verify, at-risk, lost, claimed anew; leave, settle, remove.
+import { randomUUID } from 'node:crypto';
+import { Backoff } from '../util/backoff.ts';
+import { sleep, type Clock, type Timer } from '../util/clock.ts';
+import type { Holder, RecordKeeper, RegistryDriver } from './driver.ts';
+import { withDeadline } from './follower.ts';
+import { assertValid } from './record.ts';
+import { asRegistryError, RegistryError } from './types.ts';
+import type {
+  DeregisterOptions,
+  InstanceUpdate,
+  Registration,
+  RegistrationHandle,
+  RegistrationState,
+  ServiceInstance,
+} from './types.ts';
+
+/** What a registration needs around it. */
+export interface RegistrationContext {
+  readonly clock: Clock;
+  readonly driver: RegistryDriver;
+  onState(instance: ServiceInstance, state: RegistrationState, reason: RegistryError | undefined): void;
+  onListenerError(error: unknown): void;
+  /** The registration is over. */
+  onGone(registration: ActiveRegistration): void;
+}
+
+type Listener = (state: RegistrationState, reason?: RegistryError) => void;
+
+/** The first retry after the registry went away is spread over at most this long, in ms (REGISTRIES §2.6). */
+const MAX_FIRST_RETRY_MS = 4_000;
+
+/** One loop does everything in turn, so that two lives are never begun at once, however late its timers come. */
+export class ActiveRegistration implements RegistrationHandle {
+  private readonly context: RegistrationContext;
+  private readonly clock: Clock;
+  private readonly driver: RegistryDriver;
+  private readonly keeper: RecordKeeper;
+  private readonly ttlMs: number;
+  private readonly backoff: Backoff;
+  private readonly listeners = new Set<Listener>();
+  private readonly stopping = new AbortController();
+  private record: ServiceInstance;
+  private current: RegistrationState = 'pending';
+  private error: RegistryError | undefined = undefined;
+  private untilMs = 0;
+  private hasLife = false;
+  private wasSent = false;
+  private isDirty = false;
+  private beats = 0;
+  private failuresInRow = 0;
+  private watchdog: Timer | undefined = undefined;
+  private wakeUp: (() => void) | undefined = undefined;
+  private claims = 0;
+  private inFlight: Promise<void> = Promise.resolve();
+  private departure: Promise<'removed' | 'left-to-expire'> | undefined = undefined;
+
+  /** Throws RegistryError `invalid` where the record breaks a rule; begins to register otherwise. */
+  constructor(registration: Registration, context: RegistrationContext) {
+    const { capabilities } = context.driver;
+    if (!(registration.ttlMs >= capabilities.minTtlMs)) {
+      throw new RegistryError('invalid', `ttl must be at least ${capabilities.minTtlMs} ms here`);
+    }
+    this.record = { ...registration.instance, owner: registration.instance.owner ?? randomUUID() };
+    assertValid(this.record, capabilities.maxMetadataBytes);
+    this.context = context;
+    this.clock = context.clock;
+    this.driver = context.driver;
+    this.ttlMs = registration.ttlMs;
+    this.backoff = new Backoff(this.clock);
+    this.keeper = this.driver.keep(this.record, this.ttlMs, { lost: () => this.loseLife() });
+    void this.run();
+  }
+
+  get instance(): ServiceInstance {
+    return this.record;
+  }
+
+  get state(): RegistrationState {
+    return this.current;
+  }
+
+  get lastError(): RegistryError | undefined {
+    return this.error;
+  }
+
+  get promisedUntilMs(): number {
+    return this.untilMs;
+  }
+
+  /** How many times a life was begun: 1 after the first registration, one more for each time it had to be repaired. */
+  get registrations(): number {
+    return this.claims;
+  }
+
+  registered(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const settle = (failure?: RegistryError): void => {
+        off();
+        signal.removeEventListener('abort', onAbort);
+        if (failure === undefined) resolve();
+        else reject(failure);
+      };
+      const onAbort = (): void => settle(new RegistryError('aborted', 'not registered in time', { cause: this.error }));
+      const look = (): void => {
+        if (this.current === 'registered' || this.current === 'at-risk') settle();
+        else if (this.current === 'leaving' || this.current === 'gone')
+          settle(new RegistryError('aborted', 'deregistered'));
+      };
+      const off = this.onState(look);
+      signal.addEventListener('abort', onAbort, { once: true });
+      if (signal.aborted) onAbort();
+      else look();
+    });
+  }
+
+  setHealth(health: ServiceInstance['health']): void {
+    if (health !== this.record.health) this.change({ ...this.record, health });
+  }
+
+  update(change: InstanceUpdate): void {
+    this.change({ ...this.record, ...change });
+  }
+
+  deregister(options: DeregisterOptions): Promise<'removed' | 'left-to-expire'> {
+    this.departure ??= this.leave(options);
+    return this.departure;
+  }
+
+  onState(listener: Listener): () => void {
+    this.listeners.add(listener);
+    return () => void this.listeners.delete(listener);
+  }
+
+  /** Stops at once and leaves the record to expire. */
+  abandon(): void {
+    if (this.current !== 'gone') this.end();
+  }
+
+  private async run(): Promise<void> {
+    while (!this.stopping.signal.aborted) {
+      try {
+        const waitMs = await this.step();
+        this.failuresInRow = 0;
+        this.backoff.reset();
+        await this.rest(this.hasLife && !this.isDirty ? waitMs : 0);
+      } catch (thrown) {
+        if (this.stopping.signal.aborted) return;
+        await this.rest(this.failed(asRegistryError(thrown, 'registration')));
+      }
+    }
+  }
+
+  /** One thing that is due; the wait until the next, in ms. */
+  private async step(): Promise<number> {
+    const sentAtMs = this.clock.now();
+    if (this.hasLife && sentAtMs >= this.untilMs) this.loseLife();
+    if (!this.hasLife) {
+      await this.claim();
+      this.acknowledged(sentAtMs);
+      return this.beatMs;
+    }
+    const verdict = this.isDirty ? await this.rewrite() : await this.call((signal) => this.keeper.refresh(signal));
+    if (verdict === 'lost' || !(await this.isStillOurs())) this.loseLife();
+    if (this.hasLife) this.acknowledged(sentAtMs); // It may have ended meanwhile, by the watchdog or the registry's word.
+    return this.beatMs;
+  }
+
+  /** Every few beats: is the record still there, and ours? */
+  private async isStillOurs(): Promise<boolean> {
+    const { verifyEveryBeats } = this.driver.traits;
+    if (verifyEveryBeats === 0 || ++this.beats % verifyEveryBeats !== 0) return true;
+    const holder = await this.call((signal) => this.keeper.holder(signal));
+    return holder?.owner === this.record.owner;
+  }
+
+  /** Takes the id where nobody alive holds it, or where its holder was an earlier life of this same copy. */
+  private async claim(): Promise<void> {
+    const holder = await this.call((signal) => this.keeper.holder(signal));
+    if (holder !== undefined && !this.mayReplace(holder)) {
+      throw new RegistryError('conflict', `id ${this.record.id} is held by ${holder.host}:${holder.port}`);
+    }
+    const record = this.record;
+    this.isDirty = false;
+    this.wasSent = true;
+    await this.call((signal) => this.keeper.put(record, holder, signal));
+    this.hasLife = true;
+    this.claims++;
+  }
+
+  private mayReplace(holder: Holder): boolean {
+    if (holder.owner === this.record.owner || !holder.isAlive) return true;
+    // Nobody else can listen there: it is what a crash of ours left. But once registered, who took it from us is alive.
+    return this.claims === 0 && holder.host === this.record.host && holder.port === this.record.port;
+  }
+
+  private async rewrite(): Promise<'kept' | 'lost'> {
+    const record = this.record;
+    this.isDirty = false;
+    try {
+      return await this.call((signal) => this.keeper.update(record, signal));
+    } catch (error) {
+      this.isDirty = true;
+      throw error;
+    }
+  }
+
+  private acknowledged(sentAtMs: number): void {
+    if (this.driver.capabilities.liveness === 'none') this.untilMs = Infinity;
+    else this.untilMs = sentAtMs + this.ttlMs; // From when it was sent: what the registry counts from cannot be earlier.
+    this.error = undefined;
+    if (!this.stopping.signal.aborted) this.setState('registered', undefined);
+    this.armWatchdog();
+  }
+
+  /** Tells `at-risk` and `lost` in time, whatever call the loop is waiting in. */
+  private armWatchdog(): void {
+    this.watchdog?.cancel();
+    if (!Number.isFinite(this.untilMs)) return;
+    const riskAtMs = this.untilMs - this.ttlMs / 3;
+    const nowMs = this.clock.now();
+    if (nowMs >= this.untilMs) {
+      this.loseLife();
+      return;
+    }
+    if (nowMs >= riskAtMs && this.current === 'registered') this.setState('at-risk', this.error);
+    const dueMs = nowMs >= riskAtMs ? this.untilMs : riskAtMs;
+    this.watchdog = this.clock.setTimer(dueMs - nowMs, () => this.armWatchdog());
+  }
+
+  private loseLife(): void {
+    if (!this.hasLife || this.stopping.signal.aborted) return;
+    this.hasLife = false;
+    this.untilMs = Math.min(this.untilMs, this.clock.now());
+    this.watchdog?.cancel();
+    this.setState('lost', this.error);
+    this.wake();
+  }
+
+  /** The wait before the next try, in ms. */
+  private failed(error: RegistryError): number {
+    this.error = error;
+    this.failuresInRow++;
+    if (error.kind === 'conflict') {
+      this.loseLife();
+      this.setState('conflict', error);
+      return this.beatMs * (0.5 + this.clock.random() / 2);
+    }
+    const isDenied = error.kind === 'unauthenticated' || error.kind === 'forbidden';
+    if (!this.hasLife) this.setState(isDenied ? 'denied' : this.claims === 0 ? 'pending' : 'lost', error);
+    if (this.failuresInRow === 1 && this.claims > 0 && error.kind !== 'aborted') {
+      return this.clock.random() * Math.min(MAX_FIRST_RETRY_MS, this.ttlMs / 3);
+    }
+    return this.backoff.nextMs();
+  }
+
+  private async leave({ deadlineMs, settleMs = 0 }: DeregisterOptions): Promise<'removed' | 'left-to-expire'> {
+    const endMs = this.clock.now() + deadlineMs;
+    const wasThere = this.hasLife;
+    this.stopping.abort(new RegistryError('aborted', 'deregistering'));
+    this.wake();
+    this.watchdog?.cancel();
+    this.setState('leaving', undefined);
+    if (!this.wasSent) {
+      this.end();
+      return 'removed';
+    }
+    const never = new AbortController().signal;
+    const limited = <T>(call: (signal: AbortSignal) => Promise<T>): Promise<T> =>
+      withDeadline(this.clock, Math.max(0, endMs - this.clock.now()), never, call);
+    try {
+      await limited(() => this.inFlight); // What was being written lands before it is taken away, not after.
+      if (wasThere && settleMs > 0) await this.settle(settleMs, endMs, limited);
+      await limited((signal) => this.keeper.remove(signal));
+      return 'removed';
+    } catch (error) {
+      this.error = asRegistryError(error, 'deregistration');
+      return 'left-to-expire';
+    } finally {
+      this.end();
+    }
+  }
+
+  /** Says that we are leaving, and gives callers time to see it. A registry that cannot take the mark is not waited for. */
+  private async settle(
+    settleMs: number,
+    endMs: number,
+    limited: <T>(call: (signal: AbortSignal) => Promise<T>) => Promise<T>,
+  ): Promise<void> {
+    this.record = { ...this.record, leaving: true };
+    const marked = await limited((signal) => this.keeper.update(this.record, signal)).catch(() => 'lost' as const);
+    if (marked === 'lost') return;
+    const nowMs = this.clock.now();
+    const untilMs = nowMs + Math.min(settleMs, (endMs - nowMs) * 0.9); // A tenth at least is kept for the removal itself.
+    for (let leftMs = untilMs - nowMs; leftMs > 0; leftMs = untilMs - this.clock.now()) {
+      const sliceMs = Math.min(leftMs, this.beatMs);
+      await limited((signal) => sleep(this.clock, sliceMs, signal));
+      if (sliceMs < leftMs) await limited((signal) => this.keeper.refresh(signal));
+    }
+  }
+
+  private end(): void {
+    this.stopping.abort(new RegistryError('aborted', 'registration ended'));
+    this.wake();
+    this.watchdog?.cancel();
+    this.untilMs = Math.min(this.untilMs, this.clock.now());
+    this.keeper.close();
+    this.setState('gone', this.error);
+    this.listeners.clear();
+    this.context.onGone(this);
+  }
+
+  private change(record: ServiceInstance): void {
+    assertValid(record, this.driver.capabilities.maxMetadataBytes);
+    if (this.stopping.signal.aborted) return;
+    this.record = record;
+    this.isDirty = true;
+    if (this.hasLife) this.wake();
+  }
+
+  private get beatMs(): number {
+    return this.driver.capabilities.liveness === 'none' ? 2_147_483_647 : this.ttlMs / 3;
+  }
+
+  private call<T>(call: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const timeoutMs = Math.min(this.driver.traits.callTimeoutMs, this.ttlMs / 3);
+    return withDeadline(this.clock, timeoutMs, this.stopping.signal, (signal) => {
+      const running = call(signal);
+      this.inFlight = running.then(
+        () => undefined,
+        () => undefined,
+      );
+      return running;
+    });
+  }
+
+  /** Ends after `waitMs`, or at once when something changed meanwhile. */
+  private rest(waitMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.stopping.signal.aborted) {
+        resolve();
+        return;
+      }
+      const timer = this.clock.setTimer(waitMs, () => this.wakeUp?.());
+      this.wakeUp = () => {
+        this.wakeUp = undefined;
+        timer.cancel();
+        resolve();
+      };
+    });
+  }
+
+  private wake(): void {
+    this.wakeUp?.();
+  }
+
+  private setState(state: RegistrationState, reason: RegistryError | undefined): void {
+    if (this.current === state || this.current === 'gone') return;
+    this.current = state;
+    this.context.onState(this.record, state, reason);
+    for (const listener of [...this.listeners]) {
+      try {
+        listener(state, reason);
+      } catch (error) {
+        this.context.onListenerError(error);
+      }
+    }
+  }
+}
