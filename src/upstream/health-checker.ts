@@ -1,12 +1,7 @@
 // Asks one address again and again whether it works: our own app before it is registered, suspects before they are dropped.
-import { connect } from 'node:net';
-import { causeChain } from '../errors.ts';
 import type { Clock, Timer } from '../util/clock.ts';
-
-/** What counts as an answer. `tcp`: a connection can be opened. `http`: a GET of `path` gives 2xx or 3xx. */
-export type HealthProbe =
-  | { readonly kind: 'tcp' }
-  | { readonly kind: 'http'; readonly path: string; readonly headers?: Readonly<Record<string, string>> };
+import { runProbe } from './health-probe.ts';
+import type { HealthProbe } from './health-probe.ts';
 
 export interface HealthCheckOptions {
   readonly host: string;
@@ -94,54 +89,4 @@ export class HealthChecker {
     this.current = passed ? 'passing' : 'failing';
     this.onChange(this.current, this.lastReason);
   }
-}
-
-/** One probe: undefined where it passed, else what went wrong. Rejects only when `signal` aborts. */
-export async function runProbe(
-  clock: Clock,
-  options: Pick<HealthCheckOptions, 'host' | 'port' | 'probe' | 'timeoutMs'>,
-  signal: AbortSignal,
-): Promise<string | undefined> {
-  const limit = new AbortController();
-  const timer = clock.setTimer(options.timeoutMs, () =>
-    limit.abort(new Error(`no answer within ${options.timeoutMs} ms`)),
-  );
-  const either = AbortSignal.any([signal, limit.signal]);
-  try {
-    if (options.probe.kind === 'tcp') await openPort(options.host, options.port, either);
-    else await getOk(options.host, options.port, options.probe, either);
-    return undefined;
-  } catch (error) {
-    if (signal.aborted) throw error;
-    return causeChain(limit.signal.aborted ? limit.signal.reason : error);
-  } finally {
-    timer.cancel();
-  }
-}
-
-function openPort(host: string, port: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const socket = connect({ host, port, signal });
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve();
-    });
-    socket.once('error', reject);
-  });
-}
-
-async function getOk(
-  host: string,
-  port: number,
-  probe: HealthProbe & { kind: 'http' },
-  signal: AbortSignal,
-): Promise<void> {
-  const { request } = await import('undici');
-  const authority = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-  const { statusCode, body } = await request(`http://${authority}${probe.path}`, {
-    signal,
-    headers: { 'user-agent': 'pilotfish-health', connection: 'close', ...probe.headers },
-  });
-  await body.dump({ limit: 65_536, signal });
-  if (statusCode >= 400) throw new Error(`GET ${probe.path} answered ${statusCode}`);
 }
