@@ -16,7 +16,7 @@ function serve(socket) {
     for (let at = 0; at < chunk.length;) {
       if (bodyLeft < 0) {
         const before = head.length;
-        head += chunk.latin1Slice(at);
+        head += chunk.toString('latin1', at);
         const end = head.indexOf('\r\n\r\n');
         if (end < 0) break;
         at += end + 4 - before;

@@ -1,15 +1,16 @@
 // The bars that the project set itself: measured figure, limit, pass or miss.
+import { rowOf } from './results.mjs';
 
 /**
  * @typedef {{ title: string, figure: number | undefined, limit: number, unit: string, pass: boolean | undefined }} Bar
- * @param {Record<string, any>} blocks
+ * @param {import('./results.mjs').Blocks} blocks
  * @returns {Bar[]}  `pass` is undefined where the figure, or what it is compared with, was not taken
  */
 export function judge({ A, B, E, F }) {
-  const row = (/** @type {any} */ block, /** @type {string} */ id) =>
-    block?.rows.find((/** @type {any} */ one) => one.id === id);
-  const us = (/** @type {string} */ id) => row(A, id)?.usPerRequest;
-  const killed = row(F, 'pilotfish');
+  const us = (/** @type {string} */ id) => rowOf(A, id)?.usPerRequest ?? Number.NaN;
+  const idle = rowOf(B, 'pilotfish');
+  const start = rowOf(E, 'pilotfish');
+  const killed = rowOf(F, 'pilotfish');
   return [
     bar('CPU per request, access log off, against Envoy', us('pilotfish') / us('envoy'), 0.6, '×'),
     bar('CPU per request, access log off, against Traefik', us('pilotfish') / us('traefik'), 0.4, '×'),
@@ -19,9 +20,9 @@ export function judge({ A, B, E, F }) {
       0.8,
       '×',
     ),
-    bar('memory per idle connection', row(B, 'pilotfish')?.manyBytes / 1_000, 6, 'kB'),
-    bar('ready after start', row(E, 'pilotfish')?.readyMs, 300, 'ms'),
-    bar('memory at rest', row(E, 'pilotfish')?.rssMb, 80, 'MB'),
+    bar('memory per idle connection', idle && idle.manyBytes / 1_000, 6, 'kB'),
+    bar('ready after start', start?.readyMs, 300, 'ms'),
+    bar('memory at rest', start?.rssMb, 80, 'MB'),
     bar('failed requests when a copy is killed', killed && killed.failedGet + killed.failedPost, 0, ''),
     bar('p99.9 when a copy is killed', killed?.p999Ms, 25, 'ms'),
   ];

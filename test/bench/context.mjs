@@ -14,7 +14,7 @@ import { freePorts, ready } from './wait.mjs';
  * @property {import('./rows/index.mjs').Row} row
  * @property {import('./processes.mjs').Running} process
  * @property {number} port
- * @property {string} directory
+ * @property {string | undefined} logFile  where its standard output goes
  * @property {number} readyAfterMs  from spawn to the first 200
  * @property {(load: Omit<import('./load-closed.mjs').Load, 'port'>) => Promise<import('./load-closed.mjs').Spent>} spend
  * @property {() => Promise<void>} stop
@@ -61,14 +61,17 @@ export async function createContext(options) {
     const readyAfterMs = performance.now() - began;
     if (!ok) {
       await stop(one);
-      note(row, `did not start: ${one.complaint().split('\n').slice(-3).join(' | ') || 'no answer within 20 s'}`);
+      note(
+        row,
+        `did not start: ${one.complaint().replaceAll(own, '.').split('\n').slice(-3).join(' | ') || 'no answer within 20 s'}`,
+      );
       return undefined;
     }
     return {
       row,
       process: one,
       port,
-      directory: own,
+      logFile: launch.stdoutFile,
       readyAfterMs,
       spend: (load) => spend({ ...load, port }, { pid: one.pid, cores }),
       stop: () => stop(one),

@@ -25,7 +25,9 @@ function openOne() {
       open.add(socket);
       resolve();
     });
-    socket.on('error', () => void failed++);
+    socket.on('error', () => {
+      failed++;
+    });
     socket.on('close', () => {
       open.delete(socket);
       resolve();

@@ -2,6 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { coreBusyNs, treeCpuNs } from './accounting.mjs';
 import { output } from './processes.mjs';
+import { parse } from './json.mjs';
 
 const SCRIPT = fileURLToPath(new URL('wrk.lua', import.meta.url));
 
@@ -37,13 +38,14 @@ export async function spend(load, { pid, cores }) {
   const cpuBefore = treeCpuNs(pid);
   const coreBefore = coreBusyNs(cores.proxy);
   const began = performance.now();
-  const text = await output('wrk', command(load), cores.load, load.seconds * 1_000 + 30_000);
+  const text = await output(command(load), cores.load, load.seconds * 1_000 + 30_000);
   const elapsedNs = (performance.now() - began) * 1e6;
   const cpuNs = treeCpuNs(pid) - cpuBefore;
   const coreNs = coreBusyNs(cores.proxy) - coreBefore;
   const line = /^RESULT (.*)$/m.exec(text)?.[1];
   if (line === undefined) throw new Error(`wrk gave no result: ${text.slice(-500)}`);
-  const { requests, us, bytes, failed, p50Us, p99Us } = JSON.parse(line);
+  /** @type {Record<string, number>} */
+  const { requests, us, bytes, failed, p50Us, p99Us } = parse(line);
   return {
     requests,
     failed,

@@ -2,8 +2,11 @@
 // node load-open.mjs '{"port":…,"perSecond":400,"seconds":10,"host":"bench","postEvery":2}' prints one line of JSON:
 // [dueMs, latencyMs, "GET" | "POST", failure or ""] for every request.
 import { Agent, request } from 'node:http';
+import { parse } from './json.mjs';
 
-const { port, perSecond, seconds, host, postEvery } = JSON.parse(process.argv[2] ?? '{}');
+/** @type {{ port: number, perSecond: number, seconds: number, host: string, postEvery: number }} */
+const plan = parse(process.argv[2] ?? '{}');
+const { port, perSecond, seconds, host, postEvery } = plan;
 const agent = new Agent({ keepAlive: true, maxSockets: Infinity, maxFreeSockets: 256 });
 const TIMEOUT_MS = 5_000;
 const BODY = JSON.stringify({ order: 7 });

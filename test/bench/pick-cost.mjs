@@ -2,8 +2,8 @@
 
 /**
  * Nanoseconds of one pick out of ten and a thousand endpoints, by policy.
- * @returns {Promise<{ policy: string, endpoints: number, ns: number }[]>}
+ * @returns {{ policy: string, endpoints: number, ns: number }[]}
  */
-export async function pickCost() {
+export function pickCost() {
   return [];
 }

@@ -1,12 +1,15 @@
 // Starts, watches and ends the bench's own processes; whatever happens to the bench, none of them outlives it.
-import { spawn, spawnSync } from 'node:child_process';
+import { execFile, spawn, spawnSync } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { processTree } from './accounting.mjs';
 
 /** Open files that any of the processes may need: 10,000 connections on both sides and some more. */
 const WANTED_FILES = 65_536;
 const STDERR_TAIL = 4_000;
+/** Block F gives one line for each of its requests. */
+const MAX_OUTPUT = 64 * 1024 * 1024;
 
 /**
  * @typedef {object} Running
@@ -19,21 +22,20 @@ const STDERR_TAIL = 4_000;
 
 /** @type {Map<number, Running>} */
 const running = new Map();
+/** @type {Set<number>} */
+const errands = new Set();
 const canDieWithParent = spawnSync('setpriv', ['--pdeathsig', 'TERM', 'true']).status === 0;
 
 /** Soft limit of open files that children get. */
 export const fileLimit = Math.min(WANTED_FILES, hardFileLimit());
 
 /**
- * Starts a program pinned to one core, loopback being its own business.
- * @param {{ name: string, argv: string[], core?: number, env?: Record<string, string>, cwd?: string, stdoutFile?: string }} program
+ * Starts a program pinned to one core.
+ * @param {{ name: string, argv: string[], core: number, env?: Record<string, string>, cwd?: string, stdoutFile?: string }} program
  * @returns {Running}
  */
 export function start({ name, argv, core, env, cwd, stdoutFile }) {
-  const prefix = ['prlimit', `--nofile=${fileLimit}:${fileLimit}`];
-  if (core !== undefined) prefix.push('taskset', '-c', String(core));
-  if (canDieWithParent) prefix.push('setpriv', '--pdeathsig', 'TERM');
-  const [command = '', ...rest] = [...prefix, ...argv];
+  const [command = '', ...rest] = pinned(argv, core);
   const stdout = stdoutFile === undefined ? 'pipe' : openSync(stdoutFile, 'a');
   const child = spawn(command, rest, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', stdout, 'pipe'] });
   if (typeof stdout === 'number') closeSync(stdout);
@@ -68,37 +70,15 @@ export async function ask(/** @type {Running} */ one, /** @type {number} */ grac
 }
 
 /** Runs a program to its end and gives its standard output; rejects when it fails or takes longer than `limitMs`. */
-export async function output(
-  /** @type {string} */ name,
-  /** @type {string[]} */ argv,
-  /** @type {number} */ core,
-  /** @type {number} */ limitMs,
-) {
-  const [command = '', ...rest] = ['taskset', '-c', String(core), ...argv];
-  const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'pipe'] });
-  let text = '';
-  let complaint = '';
-  child.stdout.on('data', (chunk) => (text += chunk));
-  child.stderr.on('data', (chunk) => (complaint += chunk));
-  const one = {
-    name,
-    pid: child.pid ?? 0,
-    exited: Promise.resolve(0),
-    alive: () => true,
-    complaint: () => complaint,
-  };
-  if (child.pid !== undefined) running.set(child.pid, one);
-  const timer = setTimeout(() => child.kill('SIGKILL'), limitMs);
+export async function output(/** @type {string[]} */ argv, /** @type {number} */ core, /** @type {number} */ limitMs) {
+  const [command = '', ...rest] = pinned(argv, core);
+  const result = promisify(execFile)(command, rest, { timeout: limitMs, killSignal: 'SIGKILL', maxBuffer: MAX_OUTPUT });
+  const { pid = 0 } = result.child;
+  errands.add(pid);
   try {
-    const code = await new Promise((resolve, reject) => {
-      child.once('error', reject);
-      child.once('close', (status, signal) => resolve(status ?? signal));
-    });
-    if (code !== 0) throw new Error(`${name} ended with ${String(code)}: ${complaint.trim().slice(-500)}`);
-    return text;
+    return (await result).stdout;
   } finally {
-    clearTimeout(timer);
-    if (child.pid !== undefined) running.delete(child.pid);
+    errands.delete(pid);
   }
 }
 
@@ -109,8 +89,9 @@ export async function stopAll() {
 
 /** Ends everything that still runs, at once. */
 export function killAll() {
-  for (const pid of running.keys()) killTree(pid);
+  for (const pid of [...running.keys(), ...errands]) killTree(pid);
   running.clear();
+  errands.clear();
 }
 
 /** From now on an exit, an error or a signal takes all children along. */
@@ -118,6 +99,13 @@ export function endChildrenWithUs() {
   process.on('exit', killAll);
   for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP']))
     process.on(signal, () => process.exit(130));
+}
+
+/** The command that runs `argv` on one core, with many files, and not longer than this process lives. */
+export function pinned(/** @type {string[]} */ argv, /** @type {number} */ core) {
+  const prefix = ['prlimit', `--nofile=${fileLimit}:${fileLimit}`, 'taskset', '-c', String(core)];
+  if (canDieWithParent) prefix.push('setpriv', '--pdeathsig', 'TERM');
+  return [...prefix, ...argv];
 }
 
 /** @param {number} pid */

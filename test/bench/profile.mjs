@@ -7,6 +7,7 @@ import { HELP, readOptions } from './options.mjs';
 import { ask, endChildrenWithUs, stopAll } from './processes.mjs';
 import { allRows } from './rows/index.mjs';
 import { table } from './table.mjs';
+import { parse } from './json.mjs';
 
 /** V8 compiles meanwhile; these samples are left out. */
 const WARM_SECONDS = 5;
@@ -42,7 +43,9 @@ const files = readdirSync(profiles).filter((name) => name.endsWith('.cpuprofile'
 if (files.length === 0) throw new Error('no .cpuprofile: the process did not end by itself when it was asked to');
 const file = join(profiles, files[0]);
 if (options.profile.keep !== undefined) copyFileSync(file, options.profile.keep);
-const { self, files: byFile, inclusive, idle } = analyse(JSON.parse(readFileSync(file, 'utf8')), fromUs, toUs);
+/** @type {import('./cpuprofile.mjs').Profile} */
+const profile = parse(readFileSync(file, 'utf8'));
+const { self, files: byFile, inclusive, idle } = analyse(profile, fromUs, toUs);
 const cells = (/** @type {[string, number][]} */ rows) =>
   rows
     .slice(0, options.profile.top)

@@ -13,11 +13,10 @@ import { find } from './find.mjs';
 import { machine } from './machine.mjs';
 import { HELP, readOptions } from './options.mjs';
 import { endChildrenWithUs, stopAll } from './processes.mjs';
-import { report } from './report.mjs';
+import { report, verdict } from './report.mjs';
 import { allRows } from './rows/index.mjs';
 
 const PAGE = fileURLToPath(new URL('../../docs/benchmarks.md', import.meta.url));
-const BLOCKS = { A: requests, B: idle, C: bodies, D: manyServices, E: startUp, F: kill };
 
 const options = readOptions(process.argv.slice(2));
 if (options.help) {
@@ -28,15 +27,21 @@ if (options.list) {
   for (const row of allRows) process.stdout.write(`${row.id}: ${row.missing() ?? row.version()}\n`);
   process.exit(0);
 }
+if (process.platform !== 'linux') throw new Error('the bench reads /proc and pins cores: it needs Linux');
 if (find('wrk') === undefined) throw new Error('no wrk found: test/bench/install-peers.sh');
 
 endChildrenWithUs();
 const began = performance.now();
 const context = await createContext(options);
 for (const { row, reason } of context.left) say(`${row.title}: left out, ${reason}`);
-/** @type {Record<string, any>} */
+/** @type {import('./results.mjs').Blocks} */
 const blocks = {};
-for (const block of options.blocks) blocks[block] = await BLOCKS[/** @type {keyof typeof BLOCKS} */ (block)](context);
+if (wanted('A')) blocks.A = await requests(context);
+if (wanted('B')) blocks.B = await idle(context);
+if (wanted('C')) blocks.C = await bodies(context);
+if (wanted('D')) blocks.D = await manyServices(context);
+if (wanted('E')) blocks.E = await startUp(context);
+if (wanted('F')) blocks.F = await kill(context);
 await stopAll();
 
 const results = {
@@ -52,6 +57,12 @@ const results = {
 const page = report(results);
 process.stdout.write(page);
 if (options.json !== undefined) writeFileSync(options.json, JSON.stringify(results, undefined, 2));
+for (const bar of results.bars) say(verdict(bar));
 const whole = !options.quick && options.blocks.length === 6 && options.rows === undefined;
 if (whole || options.write) writeFileSync(PAGE, page);
 process.exit(0);
+
+/** @param {string} block */
+function wanted(block) {
+  return options.blocks.includes(block);
+}

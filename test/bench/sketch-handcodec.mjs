@@ -31,7 +31,7 @@ class Reader {
         this.held = bytes;
         return;
       }
-      const head = bytes.latin1Slice(0, end + 2);
+      const head = bytes.toString('latin1', 0, end + 2);
       bytes = bytes.subarray(end + 4);
       this.bodyLeft = contentLength(head);
       onHead(head);
@@ -70,7 +70,7 @@ class Upstream {
     const client = this.client;
     if (client === undefined) return;
     if (this.pending !== '' && bytes.length < 16_384) {
-      client.socket.write(this.pending + bytes.latin1Slice(), 'latin1');
+      client.socket.write(this.pending + bytes.toString('latin1'), 'latin1');
     } else {
       if (this.pending !== '') client.socket.write(this.pending, 'latin1');
       if (!client.socket.write(bytes)) this.socket.pause();
@@ -116,7 +116,9 @@ class Client {
   };
 }
 
-createServer({ noDelay: true }, (socket) => void new Client(socket)).listen(Number(port), '127.0.0.1', 4_096);
+createServer({ noDelay: true }, (socket) => {
+  new Client(socket);
+}).listen(Number(port), '127.0.0.1', 4_096);
 
 /** The less busy of two. */
 function pick() {

@@ -19,17 +19,23 @@ const server = createServer((request, response) => {
       body: bodiless ? null : request,
     },
     {
-      onConnect() {},
-      onHeaders(status, headers, resume) {
-        response.writeHead(status, endToEnd(headers.map((one) => one.toString('latin1'))));
-        response.on('drain', resume);
-        return true;
+      onRequestStart(controller) {
+        response.on('drain', () => controller.resume());
+        response.on('close', () => {
+          if (!response.writableFinished) controller.abort(new Error('the client is gone'));
+        });
       },
-      onData: (chunk) => response.write(chunk),
-      onComplete: () => void response.end(),
-      onError() {
-        if (response.headersSent) return void response.destroy();
-        response.writeHead(502).end();
+      onResponseStart(controller, status) {
+        const raw = /** @type {Buffer[]} */ (controller.rawHeaders);
+        response.writeHead(status, endToEnd(raw.map((one) => one.toString('latin1'))));
+      },
+      onResponseData(controller, chunk) {
+        if (!response.write(chunk)) controller.pause();
+      },
+      onResponseEnd: () => void response.end(),
+      onResponseError() {
+        if (response.headersSent) response.destroy();
+        else response.writeHead(502).end();
       },
     },
   );

@@ -5,6 +5,7 @@ import { startNode } from '../backend.mjs';
 import { say } from '../context.mjs';
 import { output, stop } from '../processes.mjs';
 import { median, percentile } from '../statistics.mjs';
+import { parse } from '../json.mjs';
 
 const GENERATOR = fileURLToPath(new URL('../load-open.mjs', import.meta.url));
 const PER_SECOND = 400;
@@ -65,17 +66,21 @@ async function measure(context, row, seconds) {
     if (proxy === undefined) return undefined;
     const plan = { port: proxy.port, perSecond: PER_SECOND, seconds, host: 'bench', postEvery: 2 };
     const [text] = await Promise.all([
-      output('load', [process.execPath, GENERATOR, JSON.stringify(plan)], core, seconds * 1_000 + 15_000),
+      output([process.execPath, GENERATOR, JSON.stringify(plan)], core, seconds * 1_000 + 15_000),
       sleep(WARM_MS + (seconds * 1_000 - WARM_MS) / 3).then(() => stop(copies[0].process)),
     ]);
-    return judge(JSON.parse(text));
+    return judge(parse(text));
   } finally {
     await proxy?.stop();
     await Promise.all(copies.map((copy) => stop(copy.process)));
   }
 }
 
-/** @param {[number, number, string, string][]} results @returns {Figures} */
+/**
+ * @typedef {[dueMs: number, latencyMs: number, method: string, failure: string]} Answered
+ * @param {Answered[]} results
+ * @returns {Figures}
+ */
 function judge(results) {
   const failures = results.filter(([, , , failure]) => failure !== '');
   const latencies = results.filter(([dueMs]) => dueMs >= WARM_MS).map(([, latencyMs]) => latencyMs);

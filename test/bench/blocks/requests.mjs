@@ -1,10 +1,14 @@
 // Block A: HTTP/1.1, 64 keep-alive connections, GET with a 64-byte answer; all rows interleaved, round by round.
+import { createReadStream, truncateSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { say } from '../context.mjs';
 import { median } from '../statistics.mjs';
 
 const CONNECTIONS = 64;
 /** Loaded before every measurement: caches and connection pools come back. */
 const REWARM_SECONDS = 1;
+/** A log may be held back that long; what is later does not count as written. */
+const LOG_BUFFER_MS = 1_000;
 
 /** @param {import('../context.mjs').Context} context */
 export async function requests(context) {
@@ -22,8 +26,10 @@ export async function requests(context) {
   for (let round = 1; round <= rounds; round++) {
     for (const { proxy, spent } of measured) {
       await proxy.spend({ connections: CONNECTIONS, seconds: REWARM_SECONDS });
+      if (proxy.logFile !== undefined) truncateSync(proxy.logFile);
       const one = await proxy.spend({ connections: CONNECTIONS, seconds });
       spent.push(one);
+      if (proxy.logFile !== undefined) await checkLog(context, proxy, proxy.logFile, one.requests);
       say(`A ${round}/${rounds} ${proxy.row.id}: ${one.usPerRequest.toFixed(1)} µs, ${Math.round(one.perSecond)}/s`);
     }
   }
@@ -53,4 +59,22 @@ export function medians(spent) {
     busy: of((one) => one.busy),
     foreign: of((one) => one.foreign),
   };
+}
+
+/**
+ * A row that is measured with a log must have written it: every request one line, within a second, and no log that
+ * grows over all rounds.
+ * @param {import('../context.mjs').Context} context @param {import('../context.mjs').Proxy} proxy
+ * @param {string} file @param {number} requests
+ */
+async function checkLog(context, proxy, file, requests) {
+  await sleep(LOG_BUFFER_MS);
+  let lines = 0;
+  /** @type {AsyncIterable<Buffer>} */
+  const chunks = createReadStream(file);
+  for await (const bytes of chunks) {
+    for (let at = bytes.indexOf(10); at >= 0; at = bytes.indexOf(10, at + 1)) lines++;
+  }
+  if (lines < requests) context.note(proxy.row, `block A: ${lines} lines in the log of ${requests} requests`);
+  truncateSync(file);
 }

@@ -35,7 +35,7 @@ export async function manyServices(context) {
     rounds,
     services: SERVICES,
     endpoints: COPIES,
-    picks: await pickCost(),
+    picks: pickCost(),
     rows: [...found]
       .filter(([, figures]) => figures.length > 0)
       .map(([row, figures]) => ({

@@ -3,11 +3,16 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { commit } from '../find.mjs';
+import { parse } from '../json.mjs';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 const main = join(root, 'dist', 'src', 'main.js');
 const missing = () => (existsSync(main) ? undefined : 'dist/src/main.js is not there: npm run build');
-const version = () => `${JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version} (${commit(root)})`;
+const version = () => {
+  /** @type {{ version: string }} */
+  const own = parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  return `${own.version} (${commit(root)})`;
+};
 
 /** @type {import('./index.mjs').Row} */
 export const pilotfish = {

@@ -17,7 +17,7 @@ function sketch(id, title, file) {
     missing: () => undefined,
     version: () => `Node ${process.versions.node}`,
     launch({ port, services, nodeOptions = [] }) {
-      const [host = 'bench', ports = []] = Object.entries(services)[0] ?? [];
+      const [host, ports] = Object.entries(services)[0];
       return {
         argv: [process.execPath, ...nodeOptions, path, String(port), ports.join(',')],
         ready: { port, path: '/', host },

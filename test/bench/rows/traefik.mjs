@@ -16,15 +16,13 @@ export const traefik = {
     const file = join(directory, 'traefik.yaml');
     const dynamic = join(directory, 'dynamic.yaml');
     const names = Object.keys(services);
-    const routers = names.map((name) => [name, { rule: `Host(\`${name}\`)`, service: name, entryPoints: ['web'] }]);
-    const loadBalancers = names.map((name) => [
-      name,
-      { loadBalancer: { servers: services[name].map((one) => ({ url: `http://127.0.0.1:${one}` })) } },
-    ]);
-    writeFileSync(
-      dynamic,
-      JSON.stringify({ http: { routers: Object.fromEntries(routers), services: Object.fromEntries(loadBalancers) } }),
-    );
+    /** @type {Record<string, object>} */ const routers = {};
+    /** @type {Record<string, object>} */ const balanced = {};
+    for (const name of names) {
+      routers[name] = { rule: `Host(\`${name}\`)`, service: name, entryPoints: ['web'] };
+      balanced[name] = { loadBalancer: { servers: services[name].map((one) => ({ url: `http://127.0.0.1:${one}` })) } };
+    }
+    writeFileSync(dynamic, JSON.stringify({ http: { routers, services: balanced } }));
     writeFileSync(
       file,
       JSON.stringify({
