@@ -52,7 +52,7 @@ export const http = z
   .strictObject({
     trusted: z
       .array(cidr())
-      .default([])
+      .prefault([])
       .describe(
         'Peers whose `X-Forwarded-*`, `Forwarded` and `X-Forwarded-Client-Cert` are believed; those of all others are ' +
           'replaced. Trap: trust a load balancer, never a network in which clients live.',

@@ -25,7 +25,7 @@ export const outbound = z.strictObject({
     .describe('Trap: on any other address than loopback, whoever reaches it can call every service.'),
   passthrough: z
     .array(passthroughHost)
-    .default([])
+    .prefault([])
     .describe(
       'Hosts outside the registry that are let through, for apps that set `http_proxy`. Prefer `no_proxy` in the app. ' +
         'IP literals and `localhost` are otherwise never looked up (404).',

@@ -1,6 +1,6 @@
 // `registry:` where services are registered and found, and how much the lists are believed.
 import { z } from 'zod';
-import { duration, flag, integer, number, parseHostPort, path, readText, text } from './scalar.ts';
+import { duration, flag, integer, metadataValue, number, parseHostPort, path, readText, text } from './scalar.ts';
 
 /** The registries that this version brings. */
 export const REGISTRY_TYPES = ['file', 'static'] as const;
@@ -16,11 +16,8 @@ const instanceFields = {
     .describe('What the instance speaks.'),
   weight: integer(0, 1000).default(100).describe('Share of traffic; 100 is ordinary, 0 takes no new traffic.'),
   zone: text('the name of a zone').optional().describe('Failure zone.'),
-  tags: z.array(text('a tag')).max(64).default([]).describe('Free labels.'),
-  metadata: z
-    .record(text('a key of metadata'), z.string({ error: 'text (quote what looks like a number)' }).max(4096))
-    .default({})
-    .describe('Free key-value pairs.'),
+  tags: z.array(text('a tag')).max(128).default([]).describe('Free labels.'),
+  metadata: z.record(text('a key of metadata'), metadataValue()).default({}).describe('Free key-value pairs.'),
   health: z
     .enum(['passing', 'warning', 'critical', 'unknown'], { error: 'passing, warning, critical or unknown' })
     .default('passing')

@@ -27,9 +27,9 @@ const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]|^\s|\s$/;
 
 /**
  * Text that `read` turns into a value. `expected` completes the sentence "found X, expected …" and is the whole message.
- * `kind` names the type in the reference page.
+ * `kind` and `range` are shown in the reference page.
  */
-export function readText<T>(kind: string, expected: string, read: (text: string) => T | undefined) {
+export function readText<T>(kind: string, expected: string, read: (text: string) => T | undefined, range?: string) {
   return z
     .string({ error: expected })
     .transform((text, context): T => {
@@ -38,25 +38,23 @@ export function readText<T>(kind: string, expected: string, read: (text: string)
       context.addIssue({ code: 'custom', message: expected, input: text });
       return z.NEVER;
     })
-    .meta({ 'x-type': kind });
+    .meta({ 'x-type': kind, ...(range === undefined ? {} : { 'x-range': range }) });
 }
 
 /** `250ms`, `5s`, `1m`, `1h` → milliseconds within `minMs`..`maxMs` (1 ms..24 h unless said). */
 export function duration(range: { readonly minMs?: number; readonly maxMs?: number } = {}) {
   const { minMs = 1, maxMs = DAY_MS } = range;
   const limits = `${durationText(minMs)} to ${durationText(maxMs)}`;
-  return readText('duration', `a duration such as 250ms, 5s or 1m, from ${limits}`, (text) =>
-    within(parseDuration(text), minMs, maxMs),
-  );
+  const expected = `a duration such as 250ms, 5s or 1m, from ${limits}`;
+  return readText('duration', expected, (text) => within(parseDuration(text), minMs, maxMs), limits);
 }
 
 /** `512B`, `16KiB`, `1MiB` → bytes within `minBytes`..`maxBytes` (1 B..1 GiB unless said). */
 export function size(range: { readonly minBytes?: number; readonly maxBytes?: number } = {}) {
   const { minBytes = 1, maxBytes = MAX_SIZE_BYTES } = range;
   const limits = `${sizeText(minBytes)} to ${sizeText(maxBytes)}`;
-  return readText('size', `a size such as 512B or 16KiB, from ${limits}`, (text) =>
-    within(parseSize(text), minBytes, maxBytes),
-  );
+  const expected = `a size such as 512B or 16KiB, from ${limits}`;
+  return readText('size', expected, (text) => within(parseSize(text), minBytes, maxBytes), limits);
 }
 
 /** A whole number within both bounds. */
@@ -76,12 +74,18 @@ export function flag() {
   return z.boolean({ error: 'true or false' });
 }
 
-/** Text of 1..`max` characters without control characters. `what` completes "expected …". */
-export function text(what: string, max = 253) {
-  const error = `${what} (1 to ${max} characters, none of them a control character)`;
-  return z.string({ error }).refine((value) => value.length > 0 && value.length <= max && !UNPRINTABLE.test(value), {
-    error,
-  });
+/**
+ * Well-formed text of 1..`maxBytes` UTF-8 bytes without control characters or spaces at the ends: what a registry takes as a
+ * name. `what` completes "expected …".
+ */
+export function text(what: string, maxBytes = 255) {
+  const error = `${what} (1 to ${maxBytes} bytes, no control characters)`;
+  return z.string({ error }).refine((value) => isName(value, maxBytes), { error });
+}
+
+/** A value of metadata. YAML reads an unquoted `2.10` as the number 2.1, so that only text is taken. */
+export function metadataValue() {
+  return z.string({ error: 'text (quote what looks like a number)' }).max(16_384);
 }
 
 /** A path in the file system; relative ones are relative to the working directory. */
@@ -113,6 +117,11 @@ export function cidr() {
   return readText('CIDR', 'a block of addresses such as 10.0.0.0/8 or fd00::/8, or one address', (value) =>
     isCidr(value) ? value : undefined,
   );
+}
+
+function isName(value: string, maxBytes: number): boolean {
+  const bytes = Buffer.byteLength(value);
+  return bytes > 0 && bytes <= maxBytes && !UNPRINTABLE.test(value) && !/\p{Surrogate}/u.test(value);
 }
 
 /** `host:port` and `[v6]:port` → both parts; undefined where it is neither, or the port is below `minPort`. */

@@ -1,6 +1,6 @@
 // `service:` our own service: what is registered, where the app listens, how its health is told.
 import { z } from 'zod';
-import { duration, endpoint, integer, isHostName, parseHostPort, readText, text } from './scalar.ts';
+import { duration, endpoint, integer, isHostName, metadataValue, parseHostPort, readText, text } from './scalar.ts';
 import { isIP } from 'node:net';
 
 /** How the app is asked whether it is well. */
@@ -64,9 +64,9 @@ export const service = z
       .default(100)
       .describe('Share of traffic relative to the other copies; 100 is ordinary, 0 takes no new traffic.'),
     zone: text('the name of a zone').optional().describe('Failure zone of this copy, such as `eu-1a`.'),
-    tags: z.array(text('a tag')).max(64).default([]).describe('Free labels, kept with the record.'),
+    tags: z.array(text('a tag')).max(128).default([]).describe('Free labels, kept with the record.'),
     metadata: z
-      .record(text('a key of metadata'), z.string({ error: 'text (quote what looks like a number)' }).max(4096))
+      .record(text('a key of metadata'), metadataValue())
       .default({})
       .describe(
         'Free key-value pairs, kept with the record. Trap: unquoted, `2.10` is the number 2.1; quote versions.',

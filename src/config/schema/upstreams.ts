@@ -48,7 +48,10 @@ export const timeout = z
     idleMs: idle,
   }));
 
-const retryOn = z.union([z.enum(RETRY_REASONS), z.int().min(400).max(599)], { error: retryReason });
+const retryOn = z.union(
+  [z.enum(RETRY_REASONS), z.int().min(400, { error: retryReason }).max(599, { error: retryReason })],
+  { error: retryReason },
+);
 
 /** `upstreams.<alias>.retry`: when another endpoint is tried. */
 export const retry = z
