@@ -12,7 +12,7 @@ export interface BodyReader {
   onError(error: ProxyError): void;
 }
 
-/** What a body asks of the connection that it comes from. */
+/** What a body asks of the connection that it comes from. A new body counts as paused until somebody reads it. */
 export interface BodySource {
   /** Read no more for now (what was already read still comes). */
   pauseBody(): void;
@@ -24,6 +24,7 @@ export interface BodySource {
 type State = 'open' | 'ended' | 'failed' | 'cancelled';
 
 const NO_CHUNKS: readonly Buffer[] = [];
+let nothing: Body | undefined;
 
 /**
  * The producer calls `push`, then `end` or `fail`; the reader calls `read` once, then `pause`, `resume`, `cancel` as it likes.
@@ -43,7 +44,8 @@ export class Body {
   private error: ProxyError | undefined = undefined;
   private isPaused = false;
   private isDelivered = false;
-  private sourcePaused = false;
+  /** Nobody reads yet: the source hears of the first reader by `resumeBody`. */
+  private sourcePaused = true;
 
   constructor(source: BodySource | undefined, length: number | undefined) {
     this.source = source;
@@ -51,7 +53,9 @@ export class Body {
   }
 
   /** No content: shared, since it has no state that a reader could change. */
-  static readonly empty: Body = Body.ofNothing();
+  static get empty(): Body {
+    return (nothing ??= new EmptyBody());
+  }
 
   /** A body that is already here in full. */
   static of(content: Buffer): Body {
@@ -62,13 +66,14 @@ export class Body {
     return body;
   }
 
-  private static ofNothing(): Body {
-    return new EmptyBody();
-  }
-
   /** True where there is nothing to read and never will be: the codecs then send no framing for it. */
   get isEmpty(): boolean {
     return false;
+  }
+
+  /** True while the reader (or the lack of one) asks for nothing to be read. */
+  get wantsNothing(): boolean {
+    return this.sourcePaused;
   }
 
   /** True once the producer has said `end`: all of it is here, or has been delivered. */

@@ -6,6 +6,10 @@ export const KIND_FRAMING = 2; // decides where a message ends or whom it is for
 export const KIND_FORWARDED = 4; // tells of hops before us: believed from trusted peers only
 export const KIND_OWN = 8; // x-pilotfish-*: between sidecars only
 export const KIND_NO_TRAILER = 16; // may not stand in a trailer section (RFC 9110 §6.5.1)
+export const KIND_GUARDED = 32; // set or believed by the proxy itself: a look-alike with `_` is dropped
+
+/** Names of these kinds have look-alikes (FIELD_ALIAS): those that we frame by, set or strip. */
+const ALIASED = KIND_HOP | KIND_FRAMING | KIND_FORWARDED | KIND_OWN | KIND_GUARDED;
 
 const K = {
   hop: KIND_HOP,
@@ -13,6 +17,7 @@ const K = {
   forwarded: KIND_FORWARDED,
   own: KIND_OWN,
   noTrailer: KIND_NO_TRAILER,
+  guarded: KIND_GUARDED,
 };
 
 const TABLE = [
@@ -27,14 +32,14 @@ const TABLE = [
   ['proxy-authenticate', K.hop | K.noTrailer],
   ['host', K.framing | K.noTrailer],
   ['content-length', K.framing | K.noTrailer],
-  ['expect', K.noTrailer],
-  ['max-forwards', K.noTrailer],
-  ['trailer', K.noTrailer],
+  ['expect', K.guarded | K.noTrailer],
+  ['max-forwards', K.guarded | K.noTrailer],
+  ['trailer', K.guarded | K.noTrailer],
   ['content-type', K.noTrailer],
   ['content-encoding', K.noTrailer],
   ['content-range', K.noTrailer],
   ['range', K.noTrailer],
-  ['authorization', K.noTrailer],
+  ['authorization', K.guarded | K.noTrailer],
   ['cookie', K.noTrailer],
   ['set-cookie', K.noTrailer],
   ['cache-control', K.noTrailer],
@@ -42,16 +47,16 @@ const TABLE = [
   ['retry-after', K.noTrailer],
   ['date', K.noTrailer],
   ['vary', K.noTrailer],
-  ['via', K.noTrailer],
+  ['via', K.guarded | K.noTrailer],
   ['server', 0],
   ['user-agent', 0],
   ['accept', 0],
-  ['sec-websocket-key', K.noTrailer],
-  ['sec-websocket-version', K.noTrailer],
+  ['sec-websocket-key', K.guarded | K.noTrailer],
+  ['sec-websocket-version', K.guarded | K.noTrailer],
   ['sec-websocket-accept', K.noTrailer],
-  ['x-request-id', K.noTrailer],
-  ['traceparent', K.noTrailer],
-  ['tracestate', K.noTrailer],
+  ['x-request-id', K.guarded | K.noTrailer],
+  ['traceparent', K.guarded | K.noTrailer],
+  ['tracestate', K.guarded | K.noTrailer],
   ['forwarded', K.forwarded | K.noTrailer],
   ['x-real-ip', K.forwarded | K.noTrailer],
   ['x-forwarded-for', K.forwarded | K.noTrailer],
@@ -77,7 +82,7 @@ export const FIELD = Object.fromEntries(TABLE.map(([name], index) => [name, inde
 
 /** Any other name. */
 export const FIELD_OTHER = 0;
-/** A name that only looks like a known one once `_` is read as `-`: some servers read it so, hence it is dropped. */
+/** A name that only looks like one we frame by, set or strip, once `_` is read as `-`: some servers read it so, hence it is dropped. */
 export const FIELD_ALIAS = TABLE.length + 1;
 
 /** Kind bits by id. */
@@ -100,7 +105,7 @@ for (const [name] of TABLE) {
 
 /** Mixes one normalised byte (`TOKEN[code]`) into a hash; begin with 0. */
 export function mixFieldHash(hash: number, normalised: number): number {
-  return (Math.imul(hash, 33) + normalised) | 0;
+  return (Math.imul(hash, 35) + normalised) | 0;
 }
 
 /**
@@ -113,7 +118,7 @@ export function fieldIdAt(text: string, start: number, end: number, hash: number
   if (name?.length === end - start) {
     const spelling = compare(text, start, name);
     if (spelling === 1) return slotIds[slot] ?? FIELD_OTHER;
-    if (spelling === 2) return FIELD_ALIAS;
+    if (spelling === 2) return ((FIELD_KIND[slotIds[slot] ?? 0] ?? 0) & ALIASED) === 0 ? FIELD_OTHER : FIELD_ALIAS;
   }
   // The two families are rare and long: looked at only behind an `x`.
   if (end - start > 12 && (text.charCodeAt(start) | 0x20) === 0x78) {

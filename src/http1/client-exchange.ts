@@ -1,0 +1,277 @@
+// HOT PATH. One request sent on a client connection and its answer: content out, answer in, the end told once.
+import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
+import { ProxyError } from '../errors.ts';
+import { Body, type BodySource } from '../http/body.ts';
+import { FIELD } from '../http/field.ts';
+import type { Exchange, ExchangeReceiver } from '../http/exchange.ts';
+import { ProxyResponse, type ProxyRequest } from '../http/message.ts';
+import {
+  acceptOptions,
+  CONTENT_CHUNKED,
+  CONTENT_TO_END,
+  CONTENT_TUNNEL,
+  contentOf,
+  isPersistent,
+  keepAliveMs,
+} from './accept-response.ts';
+import { BodyWriter, type BodyWriterOwner } from './body-writer.ts';
+import { ChunkedDecoder } from './chunked-decoder.ts';
+import type { ClientOptions } from './client-options.ts';
+import { RESPONSE_HEAD } from './head-reader.ts';
+import { joinWhole, MAX_JOINED_BYTES } from './whole.ts';
+import { FRAMING_CHUNKED, FRAMING_CLOSE, FRAMING_NONE, requestHead } from './serialize.ts';
+
+/** More informational answers than this before the answer are a flood. */
+const MAX_INFORMATIONAL = 16;
+
+/** What an exchange tells its connection. */
+export interface ClientExchangeOwner {
+  readonly socket: Socket;
+  readonly options: ClientOptions;
+  /** Both directions have ended well. `keepAliveMs`: 0 = never use it again, undefined = nothing was announced. */
+  onExchangeEnd(isReusable: boolean, keepAliveMs: number | undefined): void;
+  /** The connection is of no further use, and what was sent must not look complete. */
+  onExchangeBroken(): void;
+  pauseBody(): void;
+  resumeBody(): void;
+}
+
+export class ClientExchange implements Exchange, BodySource, BodyWriterOwner {
+  /** True once the head of the answer was read. */
+  hasAnswer = false;
+  private readonly owner: ClientExchangeOwner;
+  private readonly request: ProxyRequest;
+  private readonly content: Body;
+  private readonly receiver: ExchangeReceiver;
+  private writer: BodyWriter | undefined = undefined;
+  private isSent = false;
+  private hasSentBytes = false;
+  private informational = 0;
+  private response: ProxyResponse | undefined = undefined;
+  private body: Body | undefined = undefined;
+  private left = 0;
+  private chunked: ChunkedDecoder | undefined = undefined;
+  private isReusable = false;
+  private keepAliveMs: number | undefined = undefined;
+  private isAnswerDone = false;
+  private isDelivered = false;
+  private isOver = false;
+
+  constructor(owner: ClientExchangeOwner, request: ProxyRequest, content: Body, receiver: ExchangeReceiver) {
+    this.owner = owner;
+    this.request = request;
+    this.content = content;
+    this.receiver = receiver;
+  }
+
+  /** True while content is awaited that somebody wants. */
+  get isBodyWanted(): boolean {
+    return this.body !== undefined && !this.isAnswerDone && !this.body.wantsNothing;
+  }
+
+  /** True while the reader of the answer's content asks for none. */
+  get isBodyUnwanted(): boolean {
+    return this.body !== undefined && !this.isAnswerDone && this.body.wantsNothing;
+  }
+
+  /** True where the answer said how long it is: silence is a stall then. */
+  get isAnnounced(): boolean {
+    return this.response?.isTunnel !== true && this.response?.body.length !== undefined;
+  }
+
+  start(): void {
+    const { request, content, owner } = this;
+    const { socket } = owner;
+    if (!socket.writable) {
+      process.nextTick(failUnsent, this);
+      return;
+    }
+    const framing = request.isUpgrade ? FRAMING_NONE : requestFraming(request, content);
+    const head = requestHead(request, framing);
+    const whole = request.isUpgrade ? NO_CONTENT : content.takeWhole(MAX_JOINED_BYTES);
+    if (whole === undefined) {
+      this.hasSentBytes = true;
+      this.writer = new BodyWriter(socket, content, framing, this);
+      this.writer.start(head);
+      return;
+    }
+    const text = joinWhole(head, whole, framing);
+    if (text === undefined) {
+      process.nextTick(failUnsent, this);
+      return;
+    }
+    this.isSent = !request.isUpgrade;
+    socket.write(text, 'latin1');
+    // A write that fails at once, over plain TCP, has sent nothing.
+    this.hasSentBytes = socket.errored === null || socket instanceof TLSSocket;
+  }
+
+  cancel(reason: ProxyError): void {
+    this.fail(reason);
+  }
+
+  /** The head of an answer is in RESPONSE_HEAD. @returns false where it was informational. @throws ProxyError. */
+  onHead(): boolean {
+    const head = RESPONSE_HEAD;
+    const { request } = this;
+    const options = acceptOptions(head);
+    const content = contentOf(head, request.method, request.isUpgrade, options);
+    if (head.status < 200 && head.status !== 101) {
+      if (++this.informational > MAX_INFORMATIONAL) throw head.fail('a flood of informational answers');
+      this.receiver.onInformational(head.status, head.headers);
+      return false;
+    }
+    this.hasAnswer = true;
+    this.keepAliveMs = keepAliveMs(head);
+    this.isReusable = isPersistent(head, options) && this.keepAliveMs !== 0 && content !== CONTENT_TO_END;
+    if (content === 0) {
+      this.isAnswerDone = true;
+      this.body = Body.empty;
+    } else {
+      const isTunnel = content === CONTENT_TUNNEL;
+      this.body = new Body(this, content > 0 ? content : undefined);
+      this.left = content > 0 ? content : Number.POSITIVE_INFINITY;
+      if (content === CONTENT_CHUNKED) this.chunked = new ChunkedDecoder(this.owner.options.limits, head);
+      if (isTunnel) this.isReusable = false;
+    }
+    this.response = new ProxyResponse(head.status, head.headers, this.body, undefined, head.reason);
+    this.response.isTunnel = content === CONTENT_TUNNEL;
+    return true;
+  }
+
+  /** Content from the socket. @returns the offset behind it. @throws ProxyError where its framing is broken. */
+  feed(chunk: Buffer, offset: number): number {
+    const { body } = this;
+    if (body === undefined || this.isAnswerDone) return offset;
+    if (this.chunked !== undefined) {
+      const end = this.chunked.feed(chunk, offset, body);
+      if (this.chunked.isDone) this.isAnswerDone = true;
+      return end;
+    }
+    const end = Math.min(chunk.length, offset + this.left);
+    this.left -= end - offset;
+    body.push(offset === 0 && end === chunk.length ? chunk : chunk.subarray(offset, end));
+    if (this.left === 0) this.isAnswerDone = true;
+    return end;
+  }
+
+  /** All that came in this turn belongs to the answer: hands it on. */
+  deliver(): void {
+    const { body, response } = this;
+    if (body === undefined || response === undefined || this.isOver) return;
+    if (this.isAnswerDone) body.end(this.chunked?.trailers);
+    if (!this.isDelivered) {
+      this.isDelivered = true;
+      this.request.answeredAtMs = this.owner.options.clock.now();
+      this.receiver.onResponse(response);
+      if (response.isTunnel) this.openTunnel();
+    }
+    this.settle();
+  }
+
+  /** The peer has closed its direction. `hasBegun`: part of a head had come. */
+  onPeerEnd(hasBegun: boolean): void {
+    if (this.isOver) return;
+    const { body } = this;
+    if (body !== undefined && this.left === Number.POSITIVE_INFINITY && this.chunked === undefined) {
+      this.isAnswerDone = true;
+      body.end(undefined);
+      this.settle();
+      return;
+    }
+    this.fail(
+      hasBegun
+        ? RESPONSE_HEAD.fail('the instance closed the connection within the head of its answer')
+        : this.closed(undefined),
+    );
+  }
+
+  /** The connection is gone. */
+  onGone(cause: Error | undefined): void {
+    this.fail(this.closed(cause));
+  }
+
+  /** It cannot go on, for whatever reason. The receiver, or the reader of the answer, hears of it. */
+  fail(error: ProxyError): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    this.writer?.stop(error);
+    this.owner.onExchangeBroken();
+    if (this.isDelivered) this.body?.fail(error);
+    else this.receiver.onFailed(error);
+    this.receiver.onEnd({ error, receivedBytes: this.body?.received ?? 0 });
+  }
+
+  onDrain(): void {
+    this.writer?.onDrain();
+  }
+
+  pauseBody(): void {
+    this.owner.pauseBody();
+  }
+
+  resumeBody(): void {
+    if (!this.isOver) this.owner.resumeBody();
+  }
+
+  /** Nobody wants the rest of the answer. */
+  cancelBody(reason: ProxyError): void {
+    this.fail(reason);
+  }
+
+  onWritten(_writer: BodyWriter, error: ProxyError | undefined): void {
+    if (error !== undefined) {
+      this.fail(error);
+      return;
+    }
+    this.isSent = true;
+    if (this.response?.isTunnel === true) this.owner.socket.end();
+    this.settle();
+  }
+
+  onBlocked(): void {
+    // A peer that does not read is seen by the deadline of the attempt, or by that of the client.
+  }
+
+  private openTunnel(): void {
+    if (this.isOver) return;
+    this.writer = new BodyWriter(this.owner.socket, this.content, FRAMING_CLOSE, this);
+    this.writer.start('');
+  }
+
+  /** Ends the exchange when both directions have ended. An answer that is complete ends the sending, too. */
+  private settle(): void {
+    if (!this.isAnswerDone || this.isOver || !this.isDelivered) return;
+    if (!this.isSent) {
+      if (this.response?.isTunnel === true) return;
+      this.isReusable = false;
+      this.writer?.stop(new ProxyError('PF_UPSTREAM_CLOSED', 'the answer was complete before the request'));
+    }
+    this.isOver = true;
+    this.receiver.onEnd({ error: undefined, receivedBytes: this.body?.received ?? 0 });
+    this.owner.onExchangeEnd(this.isReusable, this.keepAliveMs);
+  }
+
+  private closed(cause: Error | undefined): ProxyError {
+    return new ProxyError('PF_UPSTREAM_CLOSED', 'the instance closed the connection before its answer was complete', {
+      requestSent: this.hasSentBytes,
+      endpoint: this.owner.options.endpoint,
+      ...(cause === undefined ? {} : { cause }),
+    });
+  }
+}
+
+const NO_CONTENT = { content: [], trailers: undefined } as const;
+
+/** A request without content says so where its method makes one expect some (RFC 9110 §8.6), or where it said so itself. */
+function requestFraming(request: ProxyRequest, content: Body): number {
+  if (!content.isEmpty) return content.length ?? FRAMING_CHUNKED;
+  const { method } = request;
+  const isExpected = method === 'POST' || method === 'PUT' || method === 'PATCH';
+  return isExpected || request.headers.hasId(FIELD['content-length']) ? 0 : FRAMING_NONE;
+}
+
+function failUnsent(exchange: ClientExchange): void {
+  exchange.onGone(undefined);
+}

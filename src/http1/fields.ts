@@ -1,0 +1,148 @@
+// HOT PATH. Field lines of heads and trailer sections: one pass over the characters, no object for a field.
+import {
+  FIELD,
+  FIELD_ALIAS,
+  FIELD_KIND,
+  fieldIdAt,
+  KIND_FRAMING,
+  KIND_HOP,
+  KIND_NO_TRAILER,
+  mixFieldHash,
+  TOKEN,
+} from '../http/field.ts';
+import type { Headers } from '../http/headers.ts';
+import type { WireLimits } from '../http/limits.ts';
+import type { Head } from './head.ts';
+
+/** 1 where a byte may stand in a field value: visible characters, space, tab, and bytes ≥ 0x80 (RFC 9110 §5.5). */
+export const VALUE_CHAR: Uint8Array = new Uint8Array(256).fill(1);
+VALUE_CHAR.fill(0, 0, 0x20);
+VALUE_CHAR[0x09] = 1;
+VALUE_CHAR[0x7f] = 0;
+
+const MAX_LENGTH_DIGITS = 15; // stays below 2^53
+
+const {
+  host: ID_HOST,
+  'content-length': ID_CONTENT_LENGTH,
+  'transfer-encoding': ID_TRANSFER_ENCODING,
+  connection: ID_CONNECTION,
+  upgrade: ID_UPGRADE,
+  te: ID_TE,
+  'keep-alive': ID_KEEP_ALIVE,
+} = FIELD;
+
+/** 1 for ids that are not simply put into `headers`. */
+const IS_SPECIAL = FIELD_KIND.map((kind) => ((kind & (KIND_HOP | KIND_FRAMING)) === 0 ? 0 : 1));
+IS_SPECIAL[FIELD_ALIAS] = 1;
+
+/**
+ * Reads the field lines in `text[at, end)`, each with its CRLF, into `head.headers` and the values beside it.
+ * In a trailer section, fields that may not stand there are refused in requests and dropped in answers.
+ * @throws ProxyError of `head.code`; 431 where the limits are passed.
+ */
+export function parseFields(
+  text: string,
+  at: number,
+  end: number,
+  limits: WireLimits,
+  head: Head,
+  isTrailer: boolean,
+): void {
+  if (end - at > limits.headerBlockBytes) throw head.fail('the fields are too long', 431);
+  const { pairs, ids } = head.headers;
+  let count = 0;
+  while (at < end) {
+    if (++count > limits.headerCount) throw head.fail('too many fields', 431);
+    const name = at;
+    let hash = 0;
+    for (let byte = TOKEN[text.charCodeAt(at)] as number; byte !== 0; byte = TOKEN[text.charCodeAt(++at)] as number)
+      hash = mixFieldHash(hash, byte);
+    const nameEnd = at;
+    if (nameEnd === name || text.charCodeAt(at) !== 0x3a) throw head.fail('a field line without a valid name');
+    let code = text.charCodeAt(++at);
+    while (code === 0x20 || code === 0x09) code = text.charCodeAt(++at);
+    const value = at;
+    while (VALUE_CHAR[text.charCodeAt(at)] === 1) at++;
+    if (text.charCodeAt(at) !== 0x0d || text.charCodeAt(at + 1) !== 0x0a)
+      throw head.fail('a character that no field value may hold');
+    let valueEnd = at;
+    at += 2;
+    for (; valueEnd > value; valueEnd--) {
+      const last = text.charCodeAt(valueEnd - 1);
+      if (last !== 0x20 && last !== 0x09) break;
+    }
+    const id = fieldIdAt(text, name, nameEnd, hash);
+    if (isTrailer) {
+      if (!mayTrail(head, id)) continue;
+    } else if (IS_SPECIAL[id] === 1 && !takeSpecial(head, id, text.substring(value, valueEnd))) {
+      continue;
+    }
+    pairs.push(text.substring(name, nameEnd), text.substring(value, valueEnd));
+    ids.push(id);
+  }
+}
+
+/** Takes note of a field that frames, routes or concerns this hop; true where it stays in the headers nevertheless. */
+function takeSpecial(head: Head, id: number, value: string): boolean {
+  switch (id) {
+    case ID_HOST:
+      if (head.code !== 'PF_BAD_REQUEST') return true;
+      if (head.host !== undefined) throw head.fail('more than one Host');
+      head.host = value;
+      return true;
+    case ID_CONTENT_LENGTH:
+      if (head.contentLength >= 0) throw head.fail('more than one Content-Length');
+      head.contentLength = parseLength(head, value);
+      return true;
+    case ID_TRANSFER_ENCODING:
+      if (value === '' || head.transferEncoding !== '') throw head.fail('Transfer-Encoding is not one coding');
+      head.transferEncoding = value;
+      return false;
+    case ID_CONNECTION:
+      head.connection = joined(head.connection, value);
+      return false;
+    case ID_UPGRADE:
+      head.upgrade = joined(head.upgrade, value);
+      return false;
+    case ID_TE:
+      head.te = joined(head.te, value);
+      return false;
+    case ID_KEEP_ALIVE:
+      head.keepAlive = joined(head.keepAlive, value);
+      return false;
+    default:
+      return false;
+  }
+}
+
+function mayTrail(head: Head, id: number): boolean {
+  if (id !== FIELD_ALIAS && ((FIELD_KIND[id] ?? 0) & KIND_NO_TRAILER) === 0) return true;
+  if (head.code === 'PF_BAD_REQUEST') throw head.fail('a field that may not stand in a trailer section');
+  return false;
+}
+
+/** Digits only, without a needless zero in front (which some read as octal). */
+function parseLength(head: Head, value: string): number {
+  const digits = value.length;
+  let length = 0;
+  for (let at = 0; at < digits; at++) {
+    const digit = value.charCodeAt(at) - 0x30;
+    if (!(digit >= 0 && digit <= 9)) throw head.fail('Content-Length is not a number');
+    length = length * 10 + digit;
+  }
+  if (digits === 0 || digits > MAX_LENGTH_DIGITS || (digits > 1 && value.charCodeAt(0) === 0x30))
+    throw head.fail('Content-Length is not a number');
+  return length;
+}
+
+function joined(list: string, value: string): string {
+  return list === '' ? value : `${list},${value}`;
+}
+
+/** A trailer section on its own: `text` holds whole lines. Undefined where nothing is left of it. */
+export function parseTrailers(text: string, limits: WireLimits, head: Head): Headers | undefined {
+  head.reset();
+  parseFields(text, 0, text.length, limits, head, true);
+  return head.headers.size === 0 ? undefined : head.headers;
+}

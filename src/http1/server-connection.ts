@@ -1,0 +1,380 @@
+// HOT PATH. The server side of one HTTP/1 connection: requests read one after the other, answered in order.
+import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
+import { ProxyError } from '../errors.ts';
+import { ALLOWED_METHODS } from '../http/accept.ts';
+import type { BodySource } from '../http/body.ts';
+import type { ServingContext } from '../http/serving.ts';
+import { Deadline, type DeadlineOwner } from '../util/deadline-list.ts';
+import { acceptRequest, clientClosed } from './accept-request.ts';
+import { HeadReader, REQUEST_HEAD } from './head-reader.ts';
+import { httpDate } from './http-date.ts';
+import { latin1 } from './latin1.ts';
+import { reset } from './reset.ts';
+import { responseHead } from './serialize.ts';
+import { ServerExchange, type ServerExchangeOwner } from './server-exchange.ts';
+
+/** What a closing connection still reads, so that the client can read our answer instead of a reset: milliseconds, bytes. */
+const LINGER_MS = 2_000;
+const LINGER_BYTES = 16_777_216;
+/**
+ * A FIN says "no more from me" or "I am gone", and only a write can tell which. While an answer is being waited for,
+ * an interim 100 (which every HTTP/1.1 client has to bear, RFC 9110 §15.2) is written every so many milliseconds:
+ * a peer that is gone answers with a reset, at the second write at the latest.
+ */
+const PROBE_MS = 30;
+const MAX_PROBES = 4;
+const PROBE = 'HTTP/1.1 100 Continue\r\n\r\n';
+
+/** What the connection's deadline is about. */
+type Wait = 'head' | 'idle' | 'stall' | 'probe' | 'linger';
+
+const CONNECTION: unique symbol = Symbol('pilotfish.http1');
+interface ServedSocket extends Socket {
+  [CONNECTION]?: Http1ServerConnection;
+}
+
+/**
+ * Serves HTTP/1 on an accepted socket until it is closed. The listener has set `noDelay`; half-open is set here.
+ * The connection owns the socket: it reads, writes and destroys it.
+ */
+export function serveHttp1(socket: Socket, context: ServingContext): Http1ServerConnection {
+  return new Http1ServerConnection(socket, context);
+}
+
+export class Http1ServerConnection implements DeadlineOwner, BodySource, ServerExchangeOwner {
+  readonly socket: Socket;
+  readonly context: ServingContext;
+  /** True once the connection takes no further request. */
+  isClosing = false;
+  /** True once the client has closed its direction. */
+  hasEnded = false;
+  private readonly deadline: Deadline;
+  private wait: Wait = 'head';
+  private reader: HeadReader | undefined = undefined;
+  private exchange: ServerExchange | undefined = undefined;
+  /** Read, but not yet looked at: what follows the request that is being answered. */
+  private held: Buffer | undefined = undefined;
+  private peerAddress: string | undefined = undefined;
+  /** What comes is dropped: nothing can be made of it any more. */
+  private isDeaf = false;
+  private isLingering = false;
+  private isPaused = false;
+  private isConsuming = false;
+  private drainedBytes = 0;
+  private probes = 0;
+
+  constructor(socket: Socket, context: ServingContext) {
+    this.socket = socket;
+    this.context = context;
+    this.deadline = new Deadline(this);
+    socket.allowHalfOpen = true;
+    (socket as ServedSocket)[CONNECTION] = this;
+    socket.on('data', onData);
+    socket.on('end', onEnd);
+    socket.on('drain', onDrain);
+    socket.on('error', onError);
+    socket.on('close', onClose);
+    this.arm('head', context.timeouts.headMs);
+  }
+
+  /** True between requests. */
+  get isIdle(): boolean {
+    return this.exchange === undefined && this.held === undefined && this.reader?.hasBegun !== true;
+  }
+
+  /** Finishes the request that is being served, with `Connection: close`, and ends; at once where there is none. */
+  close(): void {
+    if (this.isClosing) return;
+    this.isClosing = true;
+    if (this.isIdle) this.linger();
+  }
+
+  /** Ends now. A request in flight is aborted. */
+  destroy(): void {
+    this.exchange?.abort(clientClosed('the connection was shut down'));
+    this.socket.destroy();
+  }
+
+  /** @internal */
+  read(chunk: Buffer): void {
+    if (this.isDeaf) {
+      this.drainedBytes += chunk.length;
+      if (this.drainedBytes > LINGER_BYTES) this.socket.destroy();
+      return;
+    }
+    if (this.held !== undefined) {
+      this.held = Buffer.concat([this.held, chunk]);
+      this.pause();
+      return;
+    }
+    const wasUnwanted = this.exchange?.isBodyUnwanted === true;
+    this.consume(chunk);
+    // A reader that came late, or that was slow for a moment, does not toggle the socket: only two chunks in a row do.
+    if (wasUnwanted && this.exchange?.isBodyUnwanted === true) this.pause();
+  }
+
+  /** @internal */
+  ended(): void {
+    this.hasEnded = true;
+    const { exchange } = this;
+    if (this.isLingering) {
+      this.socket.destroy();
+    } else if (exchange === undefined) {
+      if (this.reader?.hasBegun === true) this.refuse(REQUEST_HEAD.fail('the connection ended within a head'));
+      else this.socket.end();
+    } else if (exchange.isTunnel) {
+      exchange.endTunnelInput();
+    } else if (this.isDeaf) {
+      return; // its content was broken: the answer that says so is on its way
+    } else if (!exchange.isInputDone) {
+      exchange.abort(clientClosed('the client closed the connection within its request'));
+      this.socket.destroy();
+    } else if (exchange.request.httpVersion === 11 && !exchange.hasAnswered) {
+      this.probes = 0;
+      this.arm('probe', PROBE_MS);
+    }
+  }
+
+  /** @internal */
+  drained(): void {
+    this.exchange?.onDrain();
+  }
+
+  /** @internal */
+  gone(error: Error | undefined): void {
+    this.deadline.disarm();
+    this.exchange?.abort(clientClosed('the client closed the connection', error));
+    this.exchange = undefined;
+    this.held = undefined;
+    this.reader = undefined;
+  }
+
+  onDeadline(): void {
+    const { exchange } = this;
+    switch (this.wait) {
+      case 'head':
+        if (this.reader?.hasBegun === true) this.refuse(REQUEST_HEAD.fail('the head did not come in time', 408));
+        else this.linger();
+        return;
+      case 'idle':
+        this.linger();
+        return;
+      case 'stall':
+        exchange?.failInput(REQUEST_HEAD.fail('the content did not come in time', 408));
+        return;
+      case 'probe':
+        if (exchange === undefined || exchange.hasAnswered) return;
+        this.socket.write(PROBE, 'latin1');
+        if (++this.probes < MAX_PROBES) this.arm('probe', PROBE_MS);
+        return;
+      case 'linger':
+        this.socket.destroy();
+    }
+  }
+
+  onExchangeEnd(isReusable: boolean): void {
+    this.exchange = undefined;
+    if (!isReusable || this.socket.destroyed) {
+      this.linger();
+      return;
+    }
+    if (this.held === undefined) {
+      if (this.hasEnded || this.isClosing) this.linger();
+      else {
+        this.arm('idle', this.context.timeouts.idleMs);
+        this.unpause();
+      }
+    } else if (!this.isConsuming) {
+      this.consumeHeld();
+    }
+  }
+
+  onExchangeBroken(): void {
+    this.exchange = undefined;
+    this.deadline.disarm();
+    // A FIN could make what was sent look complete; a reset cannot.
+    reset(this.socket);
+  }
+
+  onTunnelOpen(exchange: ServerExchange): void {
+    const { held } = this;
+    this.held = undefined;
+    this.deadline.disarm();
+    this.unpause();
+    if (held !== undefined) exchange.feed(held, 0);
+    if (this.hasEnded) exchange.endTunnelInput();
+  }
+
+  /** The reader of the content wants no more for now; `read` looks whether that lasts. */
+  pauseBody(): void {
+    if (this.wait === 'stall') this.deadline.disarm();
+  }
+
+  /** The reader of the content wants more. */
+  resumeBody(): void {
+    if (this.exchange === undefined) return;
+    this.unpause();
+    this.armStall(this.exchange);
+  }
+
+  /** Nobody wants the rest of the content: it is read to its end, and dropped. */
+  cancelBody(): void {
+    if (this.exchange !== undefined) this.unpause();
+  }
+
+  /** The client was told to go on sending. */
+  onContinue(): void {
+    if (this.exchange !== undefined) this.armStall(this.exchange);
+  }
+
+  private consume(chunk: Buffer): void {
+    this.isConsuming = true;
+    let offset = 0;
+    try {
+      while (offset < chunk.length && !this.isDeaf && !this.socket.destroyed) {
+        const { exchange } = this;
+        if (exchange === undefined) {
+          offset = this.readHead(chunk, offset);
+          if (offset < 0) break;
+        } else if (exchange.isTunnel || !exchange.isInputDone) {
+          offset = exchange.feed(chunk, offset);
+          if (!exchange.isTunnel) this.armStall(exchange);
+        } else {
+          this.held = chunk.subarray(offset);
+          this.pause();
+          break;
+        }
+      }
+    } catch (error) {
+      this.misread(error);
+    }
+    this.isConsuming = false;
+    if (this.exchange === undefined && this.held !== undefined && !this.isLingering) this.consumeHeld();
+  }
+
+  private consumeHeld(): void {
+    const { held } = this;
+    this.held = undefined;
+    if (held !== undefined) this.consume(held);
+    if (this.held === undefined) this.unpause();
+    if (this.hasEnded && this.isIdle && !this.isLingering) this.linger();
+  }
+
+  /** @returns the offset behind the head and whatever of its content came with it; -1 where more is needed. */
+  private readHead(chunk: Buffer, offset: number): number {
+    this.reader ??= new HeadReader();
+    const isFirst = !this.reader.hasBegun;
+    let end = this.reader.readRequest(chunk, offset, this.context.limits);
+    if (end < 0) {
+      if (isFirst && this.wait !== 'head') this.arm('head', this.context.timeouts.headMs);
+      return -1;
+    }
+    this.deadline.disarm();
+    const accepted = acceptRequest(REQUEST_HEAD, this.context, this.socket instanceof TLSSocket, this.peer, this);
+    const exchange = new ServerExchange(this, accepted, REQUEST_HEAD.contentLength, REQUEST_HEAD.isChunked);
+    // Content that came along is judged before anything is sent on.
+    if (end < chunk.length && !exchange.isInputDone) end = exchange.feed(chunk, end);
+    this.exchange = exchange;
+    this.armStall(exchange);
+    exchange.start(accepted.isForUs);
+    return end;
+  }
+
+  private misread(error: unknown): void {
+    const problem =
+      error instanceof ProxyError
+        ? error
+        : new ProxyError('PF_INTERNAL', 'a request could not be read', { cause: error });
+    const { exchange } = this;
+    this.isClosing = true;
+    this.isDeaf = true;
+    this.held = undefined;
+    if (exchange === undefined) this.refuse(problem);
+    else exchange.failInput(problem);
+  }
+
+  /** Answers a message that is no request, and ends the connection: nothing behind it is read. */
+  private refuse(error: ProxyError): void {
+    const { context, socket } = this;
+    this.isClosing = true;
+    this.held = undefined;
+    this.reader = undefined;
+    const response = context.rescue(error, undefined);
+    if (response.status === 405 && !response.headers.has('allow')) response.headers.append('Allow', ALLOWED_METHODS);
+    const whole = response.body.takeWhole(Number.MAX_SAFE_INTEGER);
+    let content = '';
+    for (const chunk of whole?.content ?? []) content += latin1(chunk);
+    const head = responseHead(response, content.length, 'Connection: close\r\n', httpDate(context.clock));
+    socket.write(head + content, 'latin1');
+    context.refused(error, this.peer, content.length);
+    this.linger();
+  }
+
+  /** Sends what is left, then FIN; what still comes is dropped, for a while. */
+  private linger(): void {
+    if (this.isLingering) return;
+    this.isLingering = true;
+    this.isDeaf = true;
+    this.isClosing = true;
+    this.held = undefined;
+    this.reader = undefined;
+    this.socket.end();
+    this.unpause();
+    this.arm('linger', LINGER_MS);
+  }
+
+  private get peer(): string {
+    if (this.peerAddress === undefined) {
+      const address = this.socket.remoteAddress ?? '';
+      this.peerAddress = address.startsWith('::ffff:') ? address.slice(7) : address;
+    }
+    return this.peerAddress;
+  }
+
+  private arm(wait: Wait, durationMs: number): void {
+    this.wait = wait;
+    if (durationMs > 0) this.context.deadlines.of(durationMs).arm(this.deadline, this.context.clock.now());
+    else this.deadline.disarm();
+  }
+
+  private armStall(exchange: ServerExchange): void {
+    if (exchange.isInputDone || exchange.isTunnel || exchange.isBodyUnwanted || exchange.expectsContinue) {
+      if (this.wait === 'stall') this.deadline.disarm();
+    } else if (this.exchange === exchange) {
+      this.arm('stall', this.context.timeouts.stallMs);
+    }
+  }
+
+  private pause(): void {
+    if (this.isPaused) return;
+    this.isPaused = true;
+    this.socket.pause();
+  }
+
+  private unpause(): void {
+    if (!this.isPaused) return;
+    this.isPaused = false;
+    this.socket.resume();
+  }
+}
+
+function onData(this: ServedSocket, chunk: Buffer): void {
+  this[CONNECTION]?.read(chunk);
+}
+
+function onEnd(this: ServedSocket): void {
+  this[CONNECTION]?.ended();
+}
+
+function onDrain(this: ServedSocket): void {
+  this[CONNECTION]?.drained();
+}
+
+function onError(this: ServedSocket, error: Error): void {
+  this[CONNECTION]?.gone(error);
+}
+
+function onClose(this: ServedSocket): void {
+  this[CONNECTION]?.gone(undefined);
+}

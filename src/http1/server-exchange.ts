@@ -1,0 +1,283 @@
+// HOT PATH. One request on a server connection and its answer: content in, answer out, the end told once.
+import type { Socket } from 'node:net';
+import { ProxyError } from '../errors.ts';
+import { ALLOWED_METHODS } from '../http/accept.ts';
+import type { Body } from '../http/body.ts';
+import { Headers } from '../http/headers.ts';
+import { ProxyResponse, type ProxyRequest } from '../http/message.ts';
+import type { ServingContext } from '../http/serving.ts';
+import { Deadline, type DeadlineOwner } from '../util/deadline-list.ts';
+import { clientClosed, type AcceptedRequest } from './accept-request.ts';
+import { BodyWriter, type BodyWriterOwner } from './body-writer.ts';
+import { ChunkedDecoder } from './chunked-decoder.ts';
+import { REQUEST_HEAD } from './head-reader.ts';
+import { httpDate } from './http-date.ts';
+import {
+  FRAMING_ABSENT,
+  FRAMING_CHUNKED,
+  FRAMING_CLOSE,
+  FRAMING_NONE,
+  informationalHead,
+  responseHead,
+} from './serialize.ts';
+import { joinWhole, MAX_JOINED_BYTES } from './whole.ts';
+
+/** What an exchange tells its connection. */
+export interface ServerExchangeOwner {
+  readonly socket: Socket;
+  readonly context: ServingContext;
+  /** True where the connection may not be used again after this answer. */
+  readonly isClosing: boolean;
+  /** The answer is out. `isReusable`: both sides know where the next message begins. */
+  onExchangeEnd(isReusable: boolean): void;
+  /** What was sent must not look complete: the connection is reset. */
+  onExchangeBroken(): void;
+  /** The client was told to go on sending. */
+  onContinue(): void;
+  /** From now on raw bytes are fed. */
+  onTunnelOpen(exchange: ServerExchange): void;
+}
+
+export class ServerExchange implements BodyWriterOwner, DeadlineOwner {
+  readonly request: ProxyRequest;
+  /** True once the request has been read to its end. */
+  isInputDone: boolean;
+  /** True once the head of the answer was written. */
+  hasAnswered = false;
+  /** True once raw bytes flow both ways. */
+  isTunnel = false;
+  /** True while the client may rightly be silent: it waits for a 100. */
+  expectsContinue: boolean;
+  private readonly owner: ServerExchangeOwner;
+  private readonly body: Body;
+  private readonly isPersistent: boolean;
+  /** Content-Length not yet received. */
+  private left: number;
+  private readonly chunked: ChunkedDecoder | undefined;
+  private response: ProxyResponse | undefined = undefined;
+  private writer: BodyWriter | undefined = undefined;
+  private writeStall: Deadline | undefined = undefined;
+  private mayReuse = false;
+  private sentBytes = 0;
+  private isOver = false;
+
+  constructor(owner: ServerExchangeOwner, accepted: AcceptedRequest, contentLength: number, isChunked: boolean) {
+    this.owner = owner;
+    this.request = accepted.request;
+    this.body = accepted.request.body;
+    this.isPersistent = accepted.isPersistent;
+    this.expectsContinue = accepted.expectsContinue;
+    this.left = Math.max(0, contentLength);
+    this.chunked = isChunked ? new ChunkedDecoder(owner.context.limits, REQUEST_HEAD) : undefined;
+    this.isInputDone = this.left === 0 && !isChunked;
+    if (accepted.request.httpVersion === 11) accepted.request.onInformational = this.onInformational;
+  }
+
+  /** True while the reader of the content asks for none. */
+  get isBodyUnwanted(): boolean {
+    return !this.isInputDone && this.body.wantsNothing;
+  }
+
+  /** Content from the socket. @returns the offset behind it. @throws ProxyError where its framing is broken. */
+  feed(chunk: Buffer, offset: number): number {
+    this.expectsContinue = false;
+    if (this.isTunnel) {
+      this.body.push(offset === 0 ? chunk : chunk.subarray(offset));
+      return chunk.length;
+    }
+    if (this.chunked !== undefined) {
+      const end = this.chunked.feed(chunk, offset, this.body);
+      if (this.chunked.isDone) {
+        this.isInputDone = true;
+        this.body.end(this.chunked.trailers);
+      }
+      return end;
+    }
+    const end = Math.min(chunk.length, offset + this.left);
+    this.left -= end - offset;
+    this.body.push(offset === 0 && end === chunk.length ? chunk : chunk.subarray(offset, end));
+    if (this.left === 0) {
+      this.isInputDone = true;
+      this.body.end(undefined);
+    }
+    return end;
+  }
+
+  /** Hands the request to the stack. */
+  start(isForUs: boolean): void {
+    if (isForUs) this.onAnswer(answerOptions());
+    else this.owner.context.handle(this.request).then(this.onAnswer, this.onFailure);
+  }
+
+  /** The content broke off, or its framing did: nothing behind it can be read. */
+  failInput(error: ProxyError): void {
+    this.isInputDone = false;
+    this.body.fail(error);
+    if (!this.isOver) this.request.abort(error);
+  }
+
+  /** The client has closed its direction of a tunnel. */
+  endTunnelInput(): void {
+    this.isInputDone = true;
+    this.body.end(undefined);
+    this.endTunnel();
+  }
+
+  /** The client is gone, or is treated so. */
+  abort(error: ProxyError): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    this.request.abort(error);
+    this.body.fail(error);
+    if (this.writer !== undefined) this.writer.stop(error);
+    else this.response?.body.cancel(error);
+    this.complete(error);
+  }
+
+  onDrain(): void {
+    this.writer?.onDrain();
+  }
+
+  onBlocked(_writer: BodyWriter, isBlocked: boolean): void {
+    const { context } = this.owner;
+    if (context.timeouts.writeStallMs === 0) return;
+    this.writeStall ??= new Deadline(this);
+    if (isBlocked) context.deadlines.of(context.timeouts.writeStallMs).arm(this.writeStall, context.clock.now());
+    else this.writeStall.disarm();
+  }
+
+  onDeadline(): void {
+    this.abort(clientClosed('the client does not read its answer'));
+    this.owner.onExchangeBroken();
+  }
+
+  onWritten(_writer: BodyWriter, error: ProxyError | undefined): void {
+    if (this.isOver) return;
+    if (this.isTunnel && error === undefined) {
+      this.owner.socket.end();
+      this.writer = undefined;
+      this.endTunnel();
+      return;
+    }
+    this.finish(error);
+  }
+
+  private readonly onInformational = (status: number, headers: Headers): void => {
+    if (this.isOver || this.hasAnswered || status < 100 || status > 199 || status === 101) return;
+    this.owner.socket.write(informationalHead(status, headers), 'latin1');
+    if (status !== 100) return;
+    this.expectsContinue = false;
+    this.owner.onContinue();
+  };
+
+  private readonly onFailure = (error: unknown): void => {
+    if (this.isOver) return;
+    this.onAnswer(this.owner.context.rescue(error, this.request));
+  };
+
+  private readonly onAnswer = (response: ProxyResponse): void => {
+    if (this.isOver) {
+      response.body.cancel(this.request.aborted ?? clientClosed('the client has gone'));
+      return;
+    }
+    this.response = response;
+    this.hasAnswered = true;
+    if (response.isTunnel && this.request.isUpgrade) this.openTunnel(response);
+    else this.answer(response);
+  };
+
+  private answer(response: ProxyResponse): void {
+    const { owner, request } = this;
+    const { socket, context } = owner;
+    const { body, status } = response;
+    const isHead = request.method === 'HEAD';
+    const isBodyless = isHead || status === 204 || status === 304;
+    let framing: number;
+    if (isBodyless) framing = status === 204 ? FRAMING_NONE : bodylessFraming(response);
+    else if (body.isEmpty) framing = 0;
+    else framing = body.length ?? (request.httpVersion === 11 ? FRAMING_CHUNKED : FRAMING_CLOSE);
+    const whole = isBodyless ? undefined : body.takeWhole(MAX_JOINED_BYTES);
+    if (whole !== undefined && framing === FRAMING_CLOSE) framing = body.received;
+    const isReusable =
+      this.isPersistent && this.isInputDone && framing !== FRAMING_CLOSE && !owner.isClosing && !context.isDraining;
+    const connection = isReusable
+      ? request.httpVersion === 10
+        ? 'Connection: keep-alive\r\n'
+        : ''
+      : 'Connection: close\r\n';
+    this.mayReuse = isReusable;
+    const head = responseHead(response, framing, connection, httpDate(context.clock));
+    if (isBodyless) {
+      body.cancel(clientClosed('an answer without content'));
+      socket.write(head, 'latin1');
+      this.finish(undefined);
+    } else if (whole !== undefined) {
+      const text = joinWhole(head, whole, framing);
+      if (text === undefined) {
+        this.finish(new ProxyError('PF_INTERNAL', 'a body is not as long as was announced'));
+        return;
+      }
+      this.sentBytes = body.received;
+      socket.write(text, 'latin1');
+      this.finish(undefined);
+    } else {
+      this.writer = new BodyWriter(socket, body, framing, this);
+      this.writer.start(head);
+    }
+  }
+
+  private openTunnel(response: ProxyResponse): void {
+    this.isTunnel = true;
+    this.isInputDone = false;
+    const head = responseHead(
+      response,
+      FRAMING_NONE,
+      'Connection: Upgrade\r\nUpgrade: websocket\r\n',
+      httpDate(this.owner.context.clock),
+    );
+    this.writer = new BodyWriter(this.owner.socket, response.body, FRAMING_CLOSE, this);
+    this.writer.start(head);
+    this.owner.onTunnelOpen(this);
+  }
+
+  /** Both directions have to end. */
+  private endTunnel(): void {
+    if (this.isInputDone && this.writer === undefined) this.finish(undefined);
+  }
+
+  private finish(error: ProxyError | undefined): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    this.complete(error);
+    if (error !== undefined) {
+      this.body.fail(error);
+      this.owner.onExchangeBroken();
+      return;
+    }
+    if (!this.isInputDone || (this.request.isUpgrade && !this.isTunnel))
+      this.body.cancel(clientClosed('the answer came before the end of the request'));
+    this.owner.onExchangeEnd(this.mayReuse && this.isInputDone);
+  }
+
+  private complete(error: ProxyError | undefined): void {
+    this.writeStall?.disarm();
+    const { context } = this.owner;
+    context.complete(this.request, {
+      response: this.hasAnswered ? this.response : undefined,
+      error,
+      receivedBytes: this.body.received,
+      sentBytes: this.writer?.sentBytes ?? this.sentBytes,
+      endedAtMs: context.clock.now(),
+    });
+  }
+}
+
+/** Content-Length of an answer that has no content: its own, or what its content would have had. */
+function bodylessFraming(response: ProxyResponse): number {
+  const { body } = response;
+  return response.status === 304 || body.isEmpty || body.length === undefined ? FRAMING_ABSENT : body.length;
+}
+
+function answerOptions(): ProxyResponse {
+  return new ProxyResponse(200, Headers.of(['Allow', ALLOWED_METHODS], ['Content-Length', '0']));
+}
