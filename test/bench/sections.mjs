@@ -82,8 +82,8 @@ export function servicesSection({ rows, services, endpoints, picks, rounds }) {
     ]),
   );
   if (picks.length === 0) return `${text}\n\nCost of a pick: not measured, no compiled picker found.`;
-  const cells = picks.map((one) => [one.policy, one.endpoints, whole(one.ns)]);
-  return `${text}\n\n${table(['picker', 'endpoints', 'ns/pick'], cells)}`;
+  const cells = picks.map((one) => [one.policy, whole(one.services), whole(one.endpoints), whole(one.ns)]);
+  return `${text}\n\n${table(['picker', 'services', 'endpoints of each', 'ns/pick'], cells)}`;
 }
 
 /** @param {import('./results.mjs').Start} block */

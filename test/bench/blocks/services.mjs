@@ -35,7 +35,7 @@ export async function manyServices(context) {
     rounds,
     services: SERVICES,
     endpoints: COPIES,
-    picks: pickCost(),
+    picks: await pickCost(),
     rows: [...found]
       .filter(([, figures]) => figures.length > 0)
       .map(([row, figures]) => ({
