@@ -18,9 +18,10 @@ export function removeOwnFields(headers: Headers): void {
 /**
  * Inbound: a request that says for whom it is (`x-pilotfish-to`) is for us, or it is refused unexecuted, so that the
  * caller tries elsewhere; a request that says nothing comes from no sidecar and is taken. The field goes no further.
+ * @returns whether it came from a sidecar.
  * @throws ProxyError PF_MISDIRECTED
  */
-export function checkAddressee(request: ProxyRequest, ownService: string): void {
+export function checkAddressee(request: ProxyRequest, ownService: string): boolean {
   const to = request.headers.getId(FIELD['x-pilotfish-to']);
   if (to !== undefined && to !== ownService) {
     throw new ProxyError(
@@ -29,6 +30,7 @@ export function checkAddressee(request: ProxyRequest, ownService: string): void 
     );
   }
   removeOwnFields(request.headers);
+  return to !== undefined;
 }
 
 function isOwn(id: number): boolean {

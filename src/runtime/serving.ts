@@ -1,0 +1,93 @@
+// HOT PATH. What a listener's connections are served with: the stack, what makes an answer of an error, what runs at the end.
+import { ProxyError } from '../errors.ts';
+import type { PathLooseness, WireLimits } from '../http/limits.ts';
+import type { Direction, Handler, ProxyRequest, ProxyResponse } from '../http/message.ts';
+import type { DownstreamEnd, DownstreamTimeouts, ServingContext } from '../http/serving.ts';
+import type { CompletionHooks } from '../middleware/metrics.ts';
+import { removeOwnFields } from '../middleware/own-fields.ts';
+import { rescue } from '../middleware/rescue.ts';
+import type { Log } from '../telemetry/logger.ts';
+import type { Clock } from '../util/clock.ts';
+import type { DeadlineLists } from '../util/deadline-list.ts';
+
+export interface ServingParts {
+  readonly direction: Direction;
+  readonly clock: Clock;
+  readonly deadlines: DeadlineLists;
+  readonly limits: WireLimits;
+  readonly paths: PathLooseness;
+  readonly timeouts: DownstreamTimeouts;
+  readonly handle: Handler;
+  /** Run in order, once for each request. */
+  readonly hooks: readonly CompletionHooks[];
+  readonly log: Log;
+  isDraining(): boolean;
+}
+
+/** Bugs are logged one by one up to this many a minute, then counted only: a request that fails a million times is one bug. */
+const BUGS_PER_MINUTE = 30;
+
+/** One for each listener. */
+export class Serving implements ServingContext {
+  readonly direction: Direction;
+  readonly clock: Clock;
+  readonly deadlines: DeadlineLists;
+  readonly limits: WireLimits;
+  readonly paths: PathLooseness;
+  readonly timeouts: DownstreamTimeouts;
+  readonly handle: Handler;
+  private readonly parts: ServingParts;
+  private bugs = 0;
+  private bugsSinceMs = 0;
+
+  constructor(parts: ServingParts) {
+    this.direction = parts.direction;
+    this.clock = parts.clock;
+    this.deadlines = parts.deadlines;
+    this.limits = parts.limits;
+    this.paths = parts.paths;
+    this.timeouts = parts.timeouts;
+    this.handle = parts.handle;
+    this.parts = parts;
+  }
+
+  get isDraining(): boolean {
+    return this.parts.isDraining();
+  }
+
+  rescue(error: unknown, request: ProxyRequest | undefined): ProxyResponse {
+    return rescue(error, request, this.onBug);
+  }
+
+  answered(response: ProxyResponse): void {
+    // Our own answers carry their code on purpose; an app's may not speak for a sidecar.
+    if (this.direction === 'inbound' && response.code === undefined) removeOwnFields(response.headers);
+  }
+
+  complete(request: ProxyRequest, end: DownstreamEnd): void {
+    try {
+      for (const hook of this.parts.hooks) hook.complete(request, end);
+    } catch (error) {
+      this.onBug(error);
+    }
+  }
+
+  refused(error: ProxyError, peer: string, sentBytes: number): void {
+    try {
+      for (const hook of this.parts.hooks) hook.refused(this.direction, error, peer, sentBytes);
+    } catch (bug) {
+      this.onBug(bug);
+    }
+  }
+
+  private readonly onBug = (error: unknown): void => {
+    const nowMs = this.clock.now();
+    if (nowMs - this.bugsSinceMs > 60_000) {
+      this.bugsSinceMs = nowMs;
+      this.bugs = 0;
+    }
+    if (++this.bugs > BUGS_PER_MINUTE) return;
+    const bug = new ProxyError('PF_INTERNAL', 'a request met a bug', { cause: error });
+    this.parts.log.error('a request met a bug', { error: bug, direction: this.direction });
+  };
+}
