@@ -30,11 +30,7 @@ export type LogConfig = Sections['log'];
 export type AdminConfig = Sections['admin'];
 
 /** Where services are registered and found. */
-export type RegistryConfig = Omit<Sections['registry'], 'file' | 'allowLoopback'> & {
-  /** `directory` is always set, also where another type is in use. */
-  readonly file: { readonly directory: string };
-  readonly allowLoopback: boolean;
-};
+export type RegistryConfig = Omit<Sections['registry'], 'allowLoopback'> & { readonly allowLoopback: boolean };
 
 export interface ListenersConfig {
   readonly inbound: { readonly address: HostPort };
@@ -74,4 +70,13 @@ export function upstreamOptions(config: Config, name: string): UpstreamConfig {
       key: { namespace: 'default', group: 'default', service: name },
     }
   );
+}
+
+/** Which adapter, and its part of the configuration: what `openRegistry` (adapters/index.ts) takes. */
+export function registrySelection(registry: RegistryConfig): {
+  readonly type: RegistryConfig['type'];
+  readonly options: Readonly<Record<string, unknown>>;
+} {
+  const { type } = registry;
+  return { type, options: type === 'file' ? registry.file : Object.fromEntries(registry.static) };
 }

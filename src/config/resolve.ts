@@ -1,6 +1,4 @@
 // A valid file → Config: `"*"` under each upstream, and the defaults that depend on another field.
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { z } from 'zod';
 import type { Config, UpstreamConfig } from './config.ts';
 import type { fileSchema } from './schema/config.ts';
@@ -19,11 +17,7 @@ export function resolve(file: z.output<typeof fileSchema>, tree: Tree): Config {
   return {
     ...rest,
     service: service === undefined ? undefined : { ...service, advertise: advertised },
-    registry: {
-      ...registry,
-      file: { directory: registry.file.directory ?? defaultDirectory() },
-      allowLoopback: registry.allowLoopback ?? isLocal,
-    },
+    registry: { ...registry, allowLoopback: registry.allowLoopback ?? isLocal },
     listeners: {
       inbound: { address: listeners.inbound.address ?? { host: isFile ? '127.0.0.1' : '0.0.0.0', port: 15_006 } },
       outbound: listeners.outbound,
@@ -60,9 +54,4 @@ function merge(base: unknown, over: unknown): unknown {
 
 function isMapping(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** One user on one host: the directory is named after the user. */
-function defaultDirectory(): string {
-  return join(tmpdir(), `pilotfish-${process.getuid?.() ?? 0}`);
 }
