@@ -25,6 +25,8 @@ interface Entry {
   isProven: boolean;
 }
 
+type Leftovers = Map<string, { readonly mtimeMs: number; readonly sinceMs: number }>;
+
 /** Names looked at in one directory; the rest is not seen. */
 const MAX_NAMES = 25_000;
 /** Files looked at before other work gets its turn. */
@@ -49,7 +51,7 @@ export class ServiceDirectory {
   private readonly key: ServiceKey;
   private readonly clock: Clock;
   private readonly entries = new Map<string, Entry>();
-  private readonly leftovers = new Map<string, { readonly mtimeMs: number; readonly sinceMs: number }>();
+  private leftovers: Leftovers = new Map();
   private readonly departed = new Set<string>();
   private directoryMark = '';
   private sweeps = 0;
@@ -114,7 +116,6 @@ export class ServiceDirectory {
     await this.each(names, (name) => (this.entries.has(name) ? this.visit(name) : this.examine(name)));
     const there = new Set(names);
     for (const name of [...this.entries.keys()]) if (!there.has(name)) this.vanish(name);
-    for (const name of [...this.leftovers.keys()]) if (!there.has(name)) this.leftovers.delete(name);
   }
 
   private names(): string[] {
@@ -128,15 +129,17 @@ export class ServiceDirectory {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return names;
       throw error;
     }
+    const leftovers: Leftovers = new Map();
     try {
       for (let entry = directory.readSync(); entry !== null; entry = directory.readSync()) {
         if (isRecordName(entry.name)) names.push(entry.name);
-        else if (isTemporaryName(entry.name)) this.inspectLeftover(entry.name);
+        else if (isTemporaryName(entry.name)) this.inspectLeftover(entry.name, leftovers);
         if (names.length >= MAX_NAMES) break;
       }
     } finally {
       directory.closeSync();
     }
+    this.leftovers = leftovers;
     return names;
   }
 
@@ -242,23 +245,22 @@ export class ServiceDirectory {
 
   private removeLongDead(name: string, entry: Entry, nowMs: number): void {
     if (entry.deadSinceMs === undefined) return;
-    const afterMs = entry.file.ttlMs * REMOVE_AFTER_TTLS;
-    if (entry.silentMs < afterMs && !(entry.isProven && nowMs - entry.deadSinceMs >= afterMs)) return;
+    if (nowMs - entry.deadSinceMs < entry.file.ttlMs * REMOVE_AFTER_TTLS) return;
     const { inode, mtimeMs } = entry.file.facts;
     entry.deadSinceMs = nowMs; // Whatever comes of it, the next try is as far away.
-    entry.silentMs = Math.min(entry.silentMs, entry.file.ttlMs * 1.01);
     takeAway(join(this.path, name), this.key, entry.id, (found) => {
       return found.facts.inode === inode && found.facts.mtimeMs === mtimeMs;
     }).catch(() => undefined); // Not ours to remove, or the disk is away: it stays dead.
   }
 
-  private inspectLeftover(name: string): void {
+  private inspectLeftover(name: string, leftovers: Leftovers): void {
     const stats = lstatSync(join(this.path, name), { throwIfNoEntry: false });
-    if (stats === undefined || this.leftovers.size >= MAX_NAMES) return;
+    if (stats === undefined || leftovers.size >= MAX_NAMES) return;
     const nowMs = this.clock.now();
     const known = this.leftovers.get(name);
-    if (known?.mtimeMs !== stats.mtimeMs) this.leftovers.set(name, { mtimeMs: stats.mtimeMs, sinceMs: nowMs });
-    else if (nowMs - known.sinceMs >= LEFTOVER_MS) unlink(join(this.path, name)).catch(() => undefined);
+    const isSame = known?.mtimeMs === stats.mtimeMs;
+    leftovers.set(name, isSame ? known : { mtimeMs: stats.mtimeMs, sinceMs: nowMs });
+    if (isSame && nowMs - known.sinceMs >= LEFTOVER_MS) unlink(join(this.path, name)).catch(() => undefined);
   }
 
   private fold(epoch: string): Reading {

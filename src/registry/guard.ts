@@ -56,13 +56,15 @@ export class Guard {
       if (this.present.has(id) || departed.has(id)) this.missing.delete(id);
     }
     const lost = new Set<string>();
+    let survivors = 0;
     for (const [id, instance] of previous) {
+      if (this.present.has(id)) survivors++;
       if (this.present.has(id) || departed.has(id) || instance.leaving === true) continue;
       lost.add(id);
       this.missing.set(id, { instance, phase: 'dropped', sinceMs: nowMs });
     }
     this.forgetOld(nowMs);
-    return this.hold(lost, nowMs);
+    return this.hold(lost, survivors, nowMs);
   }
 
   /**
@@ -148,12 +150,12 @@ export class Guard {
     }
   }
 
-  private hold(lost: ReadonlySet<string>, nowMs: number): boolean {
+  private hold(lost: ReadonlySet<string>, survivors: number, nowMs: number): boolean {
     if (lost.size === 0) return false;
     let losses = 0;
     for (const entry of this.missing.values()) if (entry.phase !== 'suspect') losses++;
-    const isMassive = this.present.size === 0 || losses / (this.present.size + losses) > this.options.shrinkRatio;
-    if (!isMassive) return false;
+    // Newcomers do not count: a list of strangers has lost all that was known.
+    if (survivors > 0 && losses / (survivors + losses) <= this.options.shrinkRatio) return false;
     for (const [id, entry] of this.missing) {
       if (entry.phase !== 'dropped') continue;
       // Those of this very list go on as before until confirmed; those that left just before it come back as suspects,

@@ -140,7 +140,10 @@ export class FakeDriver implements RegistryDriver {
         }),
       refresh: (signal) =>
         this.answering('refresh', signal, () => (this.records.has(own.id) ? ('kept' as const) : ('lost' as const))),
-      remove: (signal) => this.answering('remove', signal, () => void (isOurs() && this.records.delete(own.id))),
+      remove: (signal) =>
+        this.answering('remove', signal, () => {
+          if (isOurs()) this.records.delete(own.id);
+        }),
       close: () => {
         this.calls.push('close');
       },

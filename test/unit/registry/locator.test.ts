@@ -1,0 +1,89 @@
+import { describe, expect, test } from 'vitest';
+import { openRegistry } from '../../../adapters/index.ts';
+import { parseRegistryLocator } from '../../../src/registry/locator.ts';
+import { serviceKey } from '../../../src/registry/types.ts';
+
+const kind = (kind: string): Error => expect.objectContaining({ kind }) as Error;
+
+describe('PILOTFISH_REGISTRY', () => {
+  test('is a name or a URL', () => {
+    expect(parseRegistryLocator('file')).toEqual({ type: 'file', options: {} });
+    expect(parseRegistryLocator('static')).toEqual({ type: 'static', options: {} });
+    expect(parseRegistryLocator('file:///run/pilot%20fish')).toEqual({
+      type: 'file',
+      options: { directory: '/run/pilot fish' },
+    });
+  });
+
+  test.each([
+    '',
+    'zookeeper',
+    'FILE',
+    'static://x',
+    'file://host/run',
+    'file://',
+    'file:////x',
+    'file:///a?b',
+    'file:///%zz',
+    'file:///%00',
+  ])('%j is refused', (text) => {
+    expect(() => parseRegistryLocator(text)).toThrow(kind('invalid'));
+  });
+
+  test.each(['etcd', 'consul://h:8500', 'nacoss://h', 'dns'])('%j says that it comes later', (text) => {
+    expect(() => parseRegistryLocator(text)).toThrow(kind('unsupported'));
+  });
+
+  test('an unknown name is told with those that are known; a secret in it is not repeated', () => {
+    expect(() => parseRegistryLocator('zookeeper')).toThrow(/"zookeeper"; known are file, etcd/);
+    expect(() => parseRegistryLocator('zk://u:secret@h')).not.toThrow(/secret/);
+  });
+});
+
+describe('the static registry', () => {
+  const never = new AbortController().signal;
+
+  test('has what the configuration says', async () => {
+    const options = {
+      orders: ['10.0.0.5:8080', { host: '[::1]', port: 1, weight: 5, zone: 'z', protocol: 'h2c' }],
+      none: [],
+    };
+    const registry = await openRegistry({ type: 'static', options });
+    const watch = registry.watch(serviceKey('orders'), {});
+    expect(watch.state).toBe('live');
+    expect(watch.view?.snapshot).toMatchObject({
+      origin: 'static',
+      instances: [
+        { id: '10.0.0.5:8080', host: '10.0.0.5', port: 8080, weight: 100, health: 'passing' },
+        { id: '::1:1', host: '::1', port: 1, weight: 5, zone: 'z', protocol: 'h2c' },
+      ],
+    });
+    expect((await registry.list({}, never)).map(({ service }) => service)).toEqual(['none', 'orders']);
+    expect((await registry.read(serviceKey('absent'), never)).instances).toEqual([]);
+    await registry.close();
+  });
+
+  test('takes a registration and does nothing with it', async () => {
+    const registry = await openRegistry({ type: 'static' });
+    const own = { key: serviceKey('me'), id: 'a', host: '10.0.0.1', port: 1, protocol: 'http', weight: 1 } as const;
+    const instance = { ...own, tags: [], metadata: {}, health: 'passing', enabled: true } as const;
+    const handle = registry.register({ instance, ttlMs: 10_000 });
+    await handle.registered(AbortSignal.timeout(1_000));
+    expect([handle.state, handle.promisedUntilMs]).toEqual(['registered', Infinity]);
+    expect(await handle.deregister({ deadlineMs: 1_000 })).toBe('removed');
+    await registry.close();
+  });
+
+  test.each([
+    [{ a: ['10.0.0.1'] }],
+    [{ a: [{ host: '10.0.0.1' }] }],
+    [{ a: [null] }],
+    [{ a: ['0.0.0.0:1'] }],
+    [{ a: ['10.0.0.1:1', '10.0.0.1:1'] }],
+    [{ a: 'x' }],
+    [[]],
+    ['x'],
+  ])('refuses %j', async (options) => {
+    await expect(openRegistry({ type: 'static', options })).rejects.toThrow(kind('invalid'));
+  });
+});
