@@ -7,7 +7,10 @@ import { rowOf } from './results.mjs';
  * @returns {Bar[]}  `pass` is undefined where the figure, or what it is compared with, was not taken
  */
 export function judge({ A, B, E, F }) {
-  const us = (/** @type {string} */ id) => rowOf(A, id)?.usPerRequest ?? Number.NaN;
+  const us = (/** @type {string} */ id) => {
+    const row = rowOf(A, id);
+    return row?.isLogged === true ? row.usPerRequest : Number.NaN; // a log that was not written cost nothing
+  };
   const idle = rowOf(B, 'pilotfish');
   const start = rowOf(E, 'pilotfish');
   const killed = rowOf(F, 'pilotfish');

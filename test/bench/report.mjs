@@ -14,6 +14,12 @@ const METHOD =
   'round, and gives medians. CPU time is user + system of the whole process tree by the kernel’s accounting; the proxy ' +
   'is pinned to one core, load and backends to another. Absolute figures change from machine to machine: compare ratios.';
 
+/** Share of the proxy's core that others may take before their traces in its caches show in the figures. */
+const QUIET = 0.05;
+const DISTURBED =
+  '**Disturbed**: other processes took a good part of the proxy’s core (column *others*), which inflates CPU per request. ' +
+  'Run again on a quiet machine.';
+
 /** @param {import('./results.mjs').Results} results */
 export function report({ machine, quick, tookSeconds, argv, versions, left, blocks, bars }) {
   const { A, B, C, D, E, F } = blocks;
@@ -40,6 +46,7 @@ export function report({ machine, quick, tookSeconds, argv, versions, left, bloc
     `Command: \`${command}\`, ${tookSeconds} s. Peers are installed by \`test/bench/install-peers.sh\`; how each is ` +
       'configured is written in `test/bench/rows`.',
     left.length > 0 && `Left out: ${left.map((one) => `${one.title} (${one.reason})`).join('; ')}.`,
+    A && isDisturbed(A) && DISTURBED,
     '## Bars',
     table(['bar', 'measured', 'limit', ''], bars.map(barCells)),
     A && requestsSection(A),
@@ -50,6 +57,11 @@ export function report({ machine, quick, tookSeconds, argv, versions, left, bloc
     F && killSection(F),
   ];
   return parts.filter((part) => typeof part === 'string').join('\n\n') + '\n';
+}
+
+/** @param {import('./results.mjs').Requests} block */
+function isDisturbed({ rows }) {
+  return rows.some((row) => row.foreign > QUIET);
 }
 
 /** One bar in a line of text. @param {import('./bars.mjs').Bar} bar */
