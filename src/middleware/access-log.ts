@@ -76,7 +76,7 @@ export class AccessLogHooks implements CompletionHooks {
     const reason = jsonText(error.message, MAX_TEXT_CHARS);
     this.writer.write(
       `{"log":"access","time":"${time}${this.prefix(direction, 'unknown')}${jsonText(peer, MAX_TEXT_CHARS)}"` +
-        `,"status":${error.status},"flags":"${CODES.PF_BAD_REQUEST.flag}","code":"${error.code}","attempts":0` +
+        `,"status":${error.status},"flags":"${CODES[error.code].flag}","code":"${error.code}","attempts":0` +
         `,"receivedBytes":0,"sentBytes":${sentBytes},"reason":"${reason}"}\n`,
     );
   }

@@ -1,8 +1,14 @@
 // The page of metrics, made by prom-client: our own numbers read at the scrape, and Node's process metrics. Loaded at the first scrape.
 import { collectDefaultMetrics, Counter, Registry, type Metric } from 'prom-client';
 import { METRICS, type MetricFacts, type MetricName } from './metric-catalogue.ts';
-import type { Metrics, RenderedMetrics } from './metrics.ts';
+import type { MetricValues } from './metric-values.ts';
 import { SAMPLES, type Sample } from './samples.ts';
+
+/** A page of metrics. */
+export interface RenderedMetrics {
+  readonly contentType: string;
+  readonly body: string;
+}
 
 /** What prom-client's registry asks of a metric. */
 interface MetricReading {
@@ -15,10 +21,10 @@ interface MetricReading {
 
 /** Renders one process' metrics. Node's own are counted from the start of the process, not from the first scrape. */
 export class Exposition {
-  private readonly metrics: Metrics;
+  private readonly metrics: MetricValues;
   private readonly registry = new Registry();
 
-  constructor(metrics: Metrics) {
+  constructor(metrics: MetricValues) {
     this.metrics = metrics;
     for (const name of Object.keys(METRICS) as MetricName[]) {
       this.registry.registerMetric(new CollectedMetric(name, metrics) as unknown as Metric);
@@ -49,9 +55,9 @@ export class Exposition {
 /** One of our metrics as prom-client's registry sees it: no values of its own, read when asked. */
 class CollectedMetric {
   readonly name: MetricName;
-  private readonly metrics: Metrics;
+  private readonly metrics: MetricValues;
 
-  constructor(name: MetricName, metrics: Metrics) {
+  constructor(name: MetricName, metrics: MetricValues) {
     this.name = name;
     this.metrics = metrics;
   }

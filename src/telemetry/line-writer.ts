@@ -1,5 +1,6 @@
 // HOT PATH. Lines on their way to a sink: copied into a block of memory, written later and together; what finds no room is dropped and counted.
 import type { Clock, Timer } from '../util/clock.ts';
+import { BLOCK_BYTES, isAgain, LineBlock, writeSync } from './line-block.ts';
 import type { LineSink } from './line-sink.ts';
 
 /** How a writer buffers and whom it tells of trouble. */
@@ -14,8 +15,6 @@ export interface LineWriterOptions {
   onRecovery?(droppedLines: number): void;
 }
 
-/** A block: some 200 access lines. */
-const BLOCK_BYTES = 65_536;
 const FLUSH_MS = 500;
 /** Some 10,000 access lines: more than come between two turns of the loop. */
 const MAX_BYTES = 64 * BLOCK_BYTES;
@@ -23,29 +22,11 @@ const MAX_BYTES = 64 * BLOCK_BYTES;
 const SPARE_BLOCKS = 2;
 /** A pipe was full: its reader gets this long before the next try. */
 const RETRY_MS = 20;
-/** `flushSync` gives a full pipe this many chances, 5 ms apart. */
-const SYNC_RETRIES = 40;
 const NEWLINE = 0x0a;
 
 interface Reopening {
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
-}
-
-class Block {
-  readonly bytes: Buffer;
-  used = 0;
-  lines = 0;
-  /** How much of it the sink has taken. */
-  taken = 0;
-
-  constructor(capacity: number) {
-    this.bytes = Buffer.allocUnsafeSlow(capacity);
-  }
-
-  get rest(): Uint8Array {
-    return this.bytes.subarray(this.taken, this.used);
-  }
 }
 
 /**
@@ -60,12 +41,13 @@ export class LineWriter {
   private readonly options: LineWriterOptions;
   private readonly flushMs: number;
   private readonly maxBlocks: number;
-  private current: Block | undefined = undefined;
-  private readonly spare: Block[] = [];
-  private readonly waiting: Block[] = [];
+  private current: LineBlock | undefined = undefined;
+  private readonly spare: LineBlock[] = [];
+  private readonly waiting: LineBlock[] = [];
   /** What the sink has been given; none while it is being reopened. */
-  private writing: Block[] | undefined = undefined;
+  private writing: LineBlock[] | undefined = undefined;
   private timer: Timer | undefined = undefined;
+  private retry: Timer | undefined = undefined;
   private isUrgent = false;
   private isFailing = false;
   private droppedBefore = 0;
@@ -88,15 +70,14 @@ export class LineWriter {
   /** @param line ASCII, ends with a newline. */
   write(line: string): void {
     let block = this.current;
-    if (block === undefined || block.used + line.length > block.bytes.length) {
+    if (block === undefined || !block.fits(line.length)) {
       block = this.next(line.length);
       if (block === undefined) {
         this.droppedLines++;
         return;
       }
     }
-    block.used += block.bytes.write(line, block.used, 'latin1');
-    block.lines++;
+    block.append(line);
     this.timer ??= this.clock.setTimer(this.flushMs, this.onTimer);
   }
 
@@ -121,23 +102,15 @@ export class LineWriter {
 
   /** At the end of the process: writes what is left, waiting at most 200 ms for a pipe that is full. Never throws. */
   flushSync(): void {
-    const blocks = [...this.waiting.splice(0), ...(this.current === undefined ? [] : [this.current])];
-    this.current = undefined;
-    this.blocksDone = this.blocksBegun;
-    let retries = SYNC_RETRIES;
-    for (const block of blocks) {
-      while (block.taken < block.used) {
-        try {
-          block.taken += this.sink.writeSync(block.rest);
-        } catch (error) {
-          if (!isAgain(error) || retries-- === 0) {
-            this.droppedLines += block.lines;
-            break;
-          }
-          Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
-        }
-      }
+    this.rotate();
+    const blocks = this.waiting.splice(0);
+    if (this.retry !== undefined && this.writing !== undefined) {
+      this.retry.cancel();
+      blocks.unshift(...this.writing.splice(0));
     }
+    this.droppedLines += writeSync(this.sink, blocks);
+    this.blocksDone += blocks.length;
+    this.resolveFlushes();
   }
 
   /** After the file was moved away: goes on in a new one. Rejects, and keeps the old one, where that cannot be opened. */
@@ -164,14 +137,14 @@ export class LineWriter {
   }
 
   /** A block with room for `bytes`, which becomes the current one; undefined where the memory is used up. */
-  private next(bytes: number): Block | undefined {
+  private next(bytes: number): LineBlock | undefined {
     if (this.isClosed || bytes > BLOCK_BYTES) return undefined;
     if (this.current !== undefined) {
       if (this.waiting.length + (this.writing?.length ?? 0) + 1 >= this.maxBlocks) return undefined;
       this.rotate();
       this.pump();
     }
-    this.current = this.spare.pop() ?? new Block(BLOCK_BYTES);
+    this.current = this.spare.pop() ?? new LineBlock();
     return this.current;
   }
 
@@ -211,7 +184,7 @@ export class LineWriter {
     this.writeRest(this.writing);
   }
 
-  private writeRest(blocks: readonly Block[]): void {
+  private writeRest(blocks: readonly LineBlock[]): void {
     const pieces = blocks.map((block) => block.rest);
     if (this.isTorn) this.sink.write([Uint8Array.of(NEWLINE)], () => this.sink.write(pieces, this.onWritten));
     else this.sink.write(pieces, this.onWritten);
@@ -233,7 +206,10 @@ export class LineWriter {
         return;
       }
     } else if (error === undefined || isAgain(error)) {
-      this.clock.setTimer(RETRY_MS, () => this.writeRest(blocks));
+      this.retry = this.clock.setTimer(RETRY_MS, () => {
+        this.retry = undefined;
+        this.writeRest(blocks);
+      });
       return;
     } else {
       this.fail(error, blocks);
@@ -244,22 +220,19 @@ export class LineWriter {
   };
 
   /** The sink took `bytes`: blocks that are done with leave `blocks`. */
-  private take(blocks: Block[], bytes: number): void {
+  private take(blocks: LineBlock[], bytes: number): void {
     let rest = bytes;
     for (let block = blocks[0]; block !== undefined; block = blocks[0]) {
-      const taken = Math.min(rest, block.used - block.taken);
-      block.taken += taken;
-      rest -= taken;
-      if (block.taken < block.used) return;
+      rest = block.take(rest);
+      if (!block.isTaken) return;
       blocks.shift();
       this.done(block);
     }
   }
 
   /** Gives up `blocks`: the next ones are tried anew, when there are any. */
-  private fail(error: Error, blocks: readonly Block[]): void {
-    const first = blocks[0];
-    if (first !== undefined && first.taken > 0 && first.bytes[first.taken - 1] !== NEWLINE) this.isTorn = true;
+  private fail(error: Error, blocks: readonly LineBlock[]): void {
+    this.isTorn = blocks[0]?.isTorn === true;
     if (!this.isFailing) {
       this.isFailing = true;
       this.droppedBefore = this.droppedLines;
@@ -276,12 +249,10 @@ export class LineWriter {
     this.options.onRecovery?.(this.droppedLines - this.droppedBefore);
   }
 
-  private done(block: Block): void {
+  private done(block: LineBlock): void {
     this.blocksDone++;
     if (this.spare.length >= SPARE_BLOCKS) return;
-    block.used = 0;
-    block.lines = 0;
-    block.taken = 0;
+    block.clear();
     this.spare.push(block);
   }
 
@@ -296,8 +267,4 @@ export class LineWriter {
         this.pump();
       });
   }
-}
-
-function isAgain(error: unknown): boolean {
-  return error instanceof Error && (error as NodeJS.ErrnoException).code === 'EAGAIN';
 }

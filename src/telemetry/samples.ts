@@ -1,7 +1,7 @@
 // The values of each metric at the moment of a scrape, in prom-client's form.
 import type { MetricName } from './metric-catalogue.ts';
 import { ENDPOINT_STATES, REGISTRATION_STATES, type MetricsSources, type UpstreamFacts } from './metric-sources.ts';
-import type { Metrics } from './metrics.ts';
+import type { MetricValues } from './metric-values.ts';
 
 /** One line of the page. */
 export interface Sample {
@@ -11,7 +11,7 @@ export interface Sample {
   readonly value: number;
 }
 
-type Collect = (metrics: Metrics) => Generator<Sample>;
+type Collect = (metrics: MetricValues) => Generator<Sample>;
 
 const DIRECTIONS = ['inbound', 'outbound'] as const;
 const BREAKER_STATES = ['closed', 'half-open', 'open'] as const;
