@@ -1,0 +1,99 @@
+// HOT PATH. The one retry loop: tries, asks the policy and the budget, and tries elsewhere, within the request's deadline.
+import { ProxyError } from '../errors.ts';
+import type { Handler, Layer, ProxyRequest, ProxyResponse } from '../http/message.ts';
+import { discard } from '../upstream/discard.ts';
+import type { RetryOptions } from '../upstream/options.ts';
+import type { Clock } from '../util/clock.ts';
+import type { DeadlineList, DeadlineLists } from '../util/deadline-list.ts';
+import { RequestDeadline } from './deadline.ts';
+import { ReplayBody } from './replay-body.ts';
+import type { RetryBudget } from './retry-budget.ts';
+import { mayRetryError, mayRetryStatus } from './retry-policy.ts';
+
+/** Longest wait before the second retry, in ms; doubles with each further one. The first goes at once: it goes elsewhere. */
+const BACKOFF_MS = 25;
+
+export interface RetryContext {
+  readonly clock: Clock;
+  readonly deadlines: DeadlineLists;
+  readonly budget: RetryBudget;
+  /** Of the whole request, to the answer's head, in ms; 0 = none. */
+  readonly requestMs: number;
+}
+
+/**
+ * Never tries again once an answer was handed on, once the client has gone, or once more of the body was read than is
+ * held. Rejects with the last attempt's error; an answer that would have been worth a retry is handed on where none is left.
+ */
+export function retry(options: RetryOptions, context: RetryContext): Layer {
+  return (next) => {
+    const loop = new RetryLoop(options, context, next);
+    return (request) => loop.run(request);
+  };
+}
+
+class RetryLoop {
+  private readonly options: RetryOptions;
+  private readonly context: RetryContext;
+  private readonly deadlines: DeadlineList | undefined;
+  private readonly next: Handler;
+
+  constructor(options: RetryOptions, context: RetryContext, next: Handler) {
+    this.options = options;
+    this.context = context;
+    this.deadlines = context.requestMs > 0 ? context.deadlines.of(context.requestMs) : undefined;
+    this.next = next;
+  }
+
+  async run(request: ProxyRequest): Promise<ProxyResponse> {
+    const { deadlines, options, context } = this;
+    context.budget.deposit(request.receivedAtMs);
+    const deadline = deadlines === undefined ? undefined : new RequestDeadline(request, deadlines, context.requestMs);
+    const replay =
+      request.body.isEmpty || request.isUpgrade || options.attempts === 1 ? undefined : new ReplayBody(request.body);
+    try {
+      for (let tries = 1; ; tries++) {
+        if (replay !== undefined) request.body = replay.open();
+        const isLast = tries >= options.attempts;
+        try {
+          const response = await this.next(request);
+          if (isLast || !mayRetryStatus(options.on, response.status, request.method)) return response;
+          if (!this.mayTryAgain(request, replay)) return response;
+          discard(response.body);
+        } catch (error) {
+          if (isLast || !(error instanceof ProxyError) || !mayRetryError(options.on, error, request.method))
+            throw error;
+          if (!this.mayTryAgain(request, replay)) throw error;
+        }
+        if (tries > 1) await this.backOff(request, tries - 2);
+        if (request.aborted !== undefined) throw request.aborted;
+      }
+    } finally {
+      deadline?.disarm();
+      replay?.commit();
+    }
+  }
+
+  /** The budget is asked last: what it gives is spent. */
+  private mayTryAgain(request: ProxyRequest, replay: ReplayBody | undefined): boolean {
+    if (request.aborted !== undefined || replay?.canReplay === false) return false;
+    return this.context.budget.withdraw(this.context.clock.now());
+  }
+
+  /** Full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter", 2015); ends early when the request does. */
+  private backOff(request: ProxyRequest, exponent: number): Promise<void> {
+    const { clock } = this.context;
+    return new Promise((resolve) => {
+      const timer = clock.setTimer(clock.random() * BACKOFF_MS * 2 ** exponent, () => {
+        request.workedOnBy(undefined);
+        resolve();
+      });
+      request.workedOnBy({
+        abort: () => {
+          timer.cancel();
+          resolve();
+        },
+      });
+    });
+  }
+}

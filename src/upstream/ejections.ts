@@ -1,0 +1,118 @@
+// Ejects endpoints that fail and lets them back in: the one writer of all outlier records of an upstream.
+import type { Clock, Timer } from '../util/clock.ts';
+import type { Endpoint } from './endpoint.ts';
+import type { OutlierOptions } from './options.ts';
+import { isFailure, type Outcome } from './outcome.ts';
+import { maxEjected, type EjectionCause } from './outlier.ts';
+import { isEjectable } from './placement.ts';
+
+/** What ejections concern. */
+export interface EjectionScope {
+  /** All endpoints that the registry names. */
+  readonly endpoints: Iterable<Endpoint>;
+  /** Somebody was ejected or is back. */
+  onEjectionsChanged(): void;
+  /** It was ejected, whether or not there was room for that. */
+  onFailing(endpoint: Endpoint, cause: EjectionCause): void;
+}
+
+/**
+ * An ejection ends when its time is over and a connection can be opened; where it cannot, it is longer the next time.
+ * Where an update leaves more ejected than `maxEjected`, those that would be back first are back at once.
+ */
+export class Ejections {
+  private readonly clock: Clock;
+  private readonly options: OutlierOptions;
+  private readonly scope: EjectionScope;
+  private timer: Timer | undefined = undefined;
+  private timerAtMs = Infinity;
+  private isClosed = false;
+
+  constructor(clock: Clock, options: OutlierOptions, scope: EjectionScope) {
+    this.clock = clock;
+    this.options = options;
+    this.scope = scope;
+  }
+
+  /** An attempt has ended. */
+  settled(endpoint: Endpoint, outcome: Outcome, startedAtMs: number): void {
+    const { outlier } = endpoint;
+    if (outcome === 'success') {
+      outlier.succeeded(this.clock.now());
+    } else if (isFailure(outcome) && !outlier.isOutdated(startedAtMs) && outlier.failed()) {
+      this.eject(endpoint, 'failures');
+    }
+  }
+
+  /** Its own sidecar gave a reason not to use it for a while. */
+  eject(endpoint: Endpoint, cause: EjectionCause): void {
+    if (this.isClosed || endpoint.isDraining || endpoint.outlier.isEjected) return;
+    this.scope.onFailing(endpoint, cause);
+    const nowMs = this.clock.now();
+    const { ejectable, ejected } = this.count(nowMs);
+    if (ejected.length >= maxEjected(ejectable, this.options.maxEjectedRatio)) return;
+    endpoint.outlier.eject(cause, nowMs);
+    this.schedule();
+    this.scope.onEjectionsChanged();
+  }
+
+  /** After an update of the list. The caller builds its picker afterwards. */
+  trim(): void {
+    const { ejectable, ejected } = this.count(this.clock.now());
+    const allowed = maxEjected(ejectable, this.options.maxEjectedRatio);
+    ejected.sort((a, b) => (a.outlier.ejectedUntilMs ?? 0) - (b.outlier.ejectedUntilMs ?? 0));
+    for (const endpoint of ejected.slice(0, Math.max(0, ejected.length - allowed))) {
+      endpoint.outlier.readmit(this.clock.now());
+    }
+  }
+
+  close(): void {
+    this.isClosed = true;
+    this.timer?.cancel();
+  }
+
+  private count(nowMs: number): { readonly ejectable: number; readonly ejected: Endpoint[] } {
+    let ejectable = 0;
+    const ejected: Endpoint[] = [];
+    for (const endpoint of this.scope.endpoints) {
+      if (!isEjectable(endpoint, nowMs)) continue;
+      ejectable++;
+      if (endpoint.outlier.isEjected) ejected.push(endpoint);
+    }
+    return { ejectable, ejected };
+  }
+
+  private schedule(): void {
+    let atMs = Infinity;
+    for (const { outlier } of this.scope.endpoints) atMs = Math.min(atMs, outlier.ejectedUntilMs ?? Infinity);
+    if (atMs >= this.timerAtMs || this.isClosed) return;
+    this.timer?.cancel();
+    this.timerAtMs = atMs;
+    this.timer = this.clock.setTimer(Math.max(1, atMs - this.clock.now()), this.review);
+  }
+
+  private readonly review = (): void => {
+    this.timerAtMs = Infinity;
+    const nowMs = this.clock.now();
+    for (const endpoint of this.scope.endpoints) {
+      const { ejectedUntilMs } = endpoint.outlier;
+      if (ejectedUntilMs !== undefined && ejectedUntilMs <= nowMs) this.tryReadmit(endpoint);
+    }
+    this.schedule();
+  };
+
+  private tryReadmit(endpoint: Endpoint): void {
+    const { outlier, pool } = endpoint;
+    outlier.ejectedUntilMs = Infinity; // Until the verdict.
+    pool.probe((error) => {
+      if (this.isClosed || outlier.ejectedUntilMs !== Infinity) return;
+      if (error === undefined) {
+        outlier.readmit(this.clock.now());
+        this.scope.onEjectionsChanged();
+      } else {
+        outlier.eject(outlier.cause, this.clock.now());
+      }
+      this.schedule();
+    });
+  }
+}

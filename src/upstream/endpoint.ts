@@ -1,0 +1,119 @@
+// HOT PATH. An instance and what this process knows of it; lives as long as the registry names it, over all snapshots.
+import type { Candidate } from '../balancer/picker.ts';
+import { keyText, type ServiceInstance } from '../registry/types.ts';
+import type { Clock } from '../util/clock.ts';
+import type { Connect } from './connect.ts';
+import type { UpstreamOptions } from './options.ts';
+import { noOutcomes, type Outcome, type OutcomeCounts } from './outcome.ts';
+import { OutlierRecord } from './outlier.ts';
+import { Pool } from './pool.ts';
+
+/** What an endpoint tells its upstream. */
+export interface EndpointOwner {
+  /** A claim was settled; called after the endpoint counted it. */
+  onSettled(endpoint: Endpoint, outcome: Outcome, startedAtMs: number): void;
+}
+
+/** Weight of a new sample in the latency, as TCP's smoothed round-trip time has it (RFC 6298 §2). */
+const LATENCY_GAIN = 1 / 8;
+
+/** State survives snapshots. One writer of `instance` and the marks: its upstream; of the rest: its claims. */
+export class Endpoint implements Candidate {
+  readonly id: string;
+  readonly address: string;
+  readonly pool: Pool;
+  readonly outlier: OutlierRecord;
+  readonly outcomes: OutcomeCounts = noOutcomes();
+  /** Monotonic ms at which it was first seen. */
+  readonly sinceMs: number;
+  /** What the registry says now. */
+  instance: ServiceInstance;
+  /** It comes from a registry, not from a list in our own configuration: its sidecar's word is believed. */
+  isRegistered = true;
+  isSuspect = false;
+  isFlapping = false;
+  /** The registry names it no more, or its upstream was closed: finishes what is in flight. */
+  isDraining = false;
+  inFlight = 0;
+  /** Smoothed time to an answer's head, in ms; undefined before the first answer. */
+  latencyMs: number | undefined = undefined;
+  private readonly owner: EndpointOwner;
+
+  constructor(
+    instance: ServiceInstance,
+    options: UpstreamOptions,
+    clock: Clock,
+    connect: Connect,
+    owner: EndpointOwner,
+  ) {
+    const { host, port } = instance;
+    this.instance = instance;
+    this.id = instance.id;
+    this.address = addressOf(instance);
+    this.pool = new Pool(clock, connect, { host, port, address: this.address }, options);
+    this.outlier = new OutlierRecord(options.outlier);
+    this.sinceMs = clock.now();
+    this.owner = owner;
+  }
+
+  /** For people and logs. */
+  get name(): string {
+    return `${keyText(this.instance.key)} ${this.id} (${this.address})`;
+  }
+
+  /** Counts a request that is on its way from now on. */
+  claim(nowMs: number): Claim {
+    this.inFlight++;
+    return new Claim(this, nowMs);
+  }
+
+  /** @internal Called by a claim, once. */
+  release(outcome: Outcome, startedAtMs: number): void {
+    this.inFlight--;
+    this.outcomes[outcome]++;
+    this.owner.onSettled(this, outcome, startedAtMs);
+    if (this.isDraining && this.inFlight === 0) this.pool.close();
+  }
+
+  /** @internal Called by a claim when the head of an answer is there. */
+  answered(latencyMs: number): void {
+    this.latencyMs =
+      this.latencyMs === undefined ? latencyMs : this.latencyMs + LATENCY_GAIN * (latencyMs - this.latencyMs);
+  }
+
+  /** Takes nothing new; its pool is closed when nothing is in flight any more. */
+  drain(): void {
+    this.isDraining = true;
+    if (this.inFlight === 0) this.pool.close();
+  }
+}
+
+/** One picked endpoint while in use. */
+export class Claim {
+  readonly endpoint: Endpoint;
+  /** Monotonic ms. */
+  readonly startedAtMs: number;
+  private isSettled = false;
+
+  constructor(endpoint: Endpoint, startedAtMs: number) {
+    this.endpoint = endpoint;
+    this.startedAtMs = startedAtMs;
+  }
+
+  /** The head of an answer is there. */
+  answered(nowMs: number): void {
+    this.endpoint.answered(nowMs - this.startedAtMs);
+  }
+
+  /** Both directions have ended, failed or been abandoned. Only the first call counts. */
+  settle(outcome: Outcome): void {
+    if (this.isSettled) return;
+    this.isSettled = true;
+    this.endpoint.release(outcome, this.startedAtMs);
+  }
+}
+
+/** `host:port`, an IPv6 address in brackets. */
+export function addressOf({ host, port }: Pick<ServiceInstance, 'host' | 'port'>): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}

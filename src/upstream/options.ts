@@ -1,0 +1,82 @@
+// How one upstream is called: the fields of `upstreams.<alias>` (config/schema/upstreams.ts) as this folder and resilience/ read them.
+import type { PolicyName } from '../balancer/policies.ts';
+
+/** Connections to one endpoint. */
+export interface ConnectOptions {
+  /** To establish one connection, in ms. */
+  readonly timeoutMs: number;
+  /** Idle connections kept; 0: a connection is never used again. */
+  readonly maxIdle: number;
+  /** An idle connection is closed after this time, in ms. */
+  readonly idleTimeoutMs: number;
+  /** Connections, idle, busy and being made; requests beyond them wait for one. */
+  readonly max: number;
+}
+
+/** Bounds on waiting, in ms; 0 = none (which configuration cannot say, but our own app's upstream does). */
+export interface TimeoutOptions {
+  /** To the answer's head, all attempts together. */
+  readonly requestMs: number;
+  /** To the answer's head, of one attempt. */
+  readonly attemptMs: number;
+  /** An announced body, a willing reader, and nothing comes. */
+  readonly stallMs: number;
+  /** No byte in either direction. */
+  readonly idleMs: number;
+}
+
+/** Reasons for another try. What may have been executed is tried again for idempotent methods only, whatever stands here. */
+export interface RetryOn {
+  /** Nothing was sent, or the other side promises that nothing was executed. */
+  readonly connect: boolean;
+  readonly resetBeforeResponse: boolean;
+  readonly attemptTimeout: boolean;
+  /** Statuses of answers. */
+  readonly statuses: readonly number[];
+}
+
+export interface RetryOptions {
+  /** Tries in all, ≥ 1. */
+  readonly attempts: number;
+  readonly on: RetryOn;
+  readonly budget: {
+    /** Retries per request over the last ten seconds, 0..1. */
+    readonly ratio: number;
+    /** Retries a second that are always allowed. */
+    readonly minPerSecond: number;
+  };
+}
+
+/** When an endpoint that keeps failing is left out. */
+export interface OutlierOptions {
+  /** Failures in a row; 0 = never. */
+  readonly consecutiveFailures: number;
+  /** First ejection, in ms; doubles with each further one. */
+  readonly baseEjectionMs: number;
+  /** Longest ejection, in ms. */
+  readonly maxEjectionMs: number;
+  /** Share of the endpoints ejected at the same time, 0..1, rounded up; see `maxEjected`. */
+  readonly maxEjectedRatio: number;
+}
+
+/** A `Config`'s upstream has this shape. */
+export interface UpstreamOptions {
+  readonly balancer: PolicyName;
+  readonly connect: ConnectOptions;
+  readonly timeout: TimeoutOptions;
+  readonly retry: RetryOptions;
+  readonly outlier: OutlierOptions;
+}
+
+/** DESIGN §4; configuration has the same defaults. */
+export const UPSTREAM_DEFAULTS: UpstreamOptions = {
+  balancer: 'least-request',
+  connect: { timeoutMs: 300, maxIdle: 256, idleTimeoutMs: 4_000, max: 1_024 },
+  timeout: { requestMs: 15_000, attemptMs: 5_000, stallMs: 5_000, idleMs: 300_000 },
+  retry: {
+    attempts: 3,
+    on: { connect: true, resetBeforeResponse: true, attemptTimeout: true, statuses: [502, 503, 504] },
+    budget: { ratio: 0.2, minPerSecond: 10 },
+  },
+  outlier: { consecutiveFailures: 5, baseEjectionMs: 5_000, maxEjectionMs: 120_000, maxEjectedRatio: 0.5 },
+};

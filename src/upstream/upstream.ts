@@ -1,0 +1,234 @@
+// A service as its callers see it: policy, endpoints, and one picker that is replaced whenever anything changes.
+import { pickerOf } from '../balancer/policies.ts';
+import { QUEUE_PICKER, TieredPicker, unavailablePicker, type Picker } from '../balancer/picker.ts';
+import { ProxyError } from '../errors.ts';
+import { keyText } from '../registry/types.ts';
+import type { ServiceInstance, ServiceKey, ServiceView, Watch, WatchOptions, WatchState } from '../registry/types.ts';
+import type { Clock, Timer } from '../util/clock.ts';
+import type { Connect } from './connect.ts';
+import { Ejections, type EjectionScope } from './ejections.ts';
+import { addressOf, Endpoint, type EndpointOwner } from './endpoint.ts';
+import type { ForwardTarget } from './forward.ts';
+import type { UpstreamOptions } from './options.ts';
+import { noOutcomes, type Outcome, type OutcomeCounts } from './outcome.ts';
+import type { EjectionCause } from './outlier.ts';
+import { PickQueue } from './pick-queue.ts';
+import { tiersOf } from './placement.ts';
+import { SuspectProber } from './suspects.ts';
+
+/** What an upstream needs of a running watch; a `Watch` is one. */
+export type WatchHandle = Pick<Watch, 'close' | 'probeFailed' | 'stalenessMs'>;
+
+/** Subscribes to one service: `ServiceDiscovery.watch`. May throw where no service can have that key. */
+export type WatchService = (key: ServiceKey, options: WatchOptions) => WatchHandle;
+
+/** Which service, under which name, called how. */
+export interface UpstreamIdentity {
+  /** What the app calls it: the label of metrics and logs. */
+  readonly name: string;
+  /** Whom the registry is asked for. */
+  readonly key: ServiceKey;
+  readonly options: UpstreamOptions;
+  /** Named in the configuration, or seen before: it exists, even while the registry names no instance. */
+  readonly isKnown: boolean;
+}
+
+export interface UpstreamContext {
+  readonly clock: Clock;
+  readonly connect: Connect;
+  readonly watch: WatchService;
+}
+
+/** Requests wait at most this long for the first list, counted from when the watch began. */
+const FIRST_LIST_MS = 1_000;
+/** With more endpoints than this, what health changes within `COALESCE_MS` makes one new picker. */
+const REBUILD_AT_ONCE = 256;
+const COALESCE_MS = 20;
+
+/** One writer of all its state: itself, from its watch and from the outcomes of its claims. */
+export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope {
+  readonly name: string;
+  readonly key: ServiceKey;
+  readonly options: UpstreamOptions;
+  /** Attempts by outcome, since the start, over all endpoints that ever were. */
+  readonly outcomes: OutcomeCounts = noOutcomes();
+  readonly queue: PickQueue;
+  /** Replaced, never edited. */
+  picker: Picker<Endpoint> = QUEUE_PICKER;
+  state: WatchState = 'syncing';
+  view: ServiceView | undefined = undefined;
+  isKnown: boolean;
+  isPanicking = false;
+  isClosed = false;
+  private readonly context: UpstreamContext;
+  private readonly byIdentity = new Map<string, Endpoint>();
+  private readonly leaving = new Set<Endpoint>();
+  private readonly ejections: Ejections;
+  private readonly prober: SuspectProber;
+  private readonly watch: WatchHandle;
+  private readonly firstListTimer: Timer;
+  private rebuildTimer: Timer | undefined = undefined;
+
+  /** Begins to watch. Throws what `context.watch` throws. */
+  constructor(identity: UpstreamIdentity, context: UpstreamContext) {
+    const { name, key, options, isKnown } = identity;
+    this.name = name;
+    this.key = key;
+    this.options = options;
+    this.isKnown = isKnown;
+    this.context = context;
+    this.queue = new PickQueue(name);
+    this.ejections = new Ejections(context.clock, options.outlier, this);
+    this.prober = new SuspectProber(context.clock, (id) => this.watch.probeFailed(id));
+    this.watch = context.watch(key, {
+      onView: (view) => this.apply(view),
+      onState: (state) => this.onState(state),
+    });
+    this.firstListTimer = context.clock.setTimer(FIRST_LIST_MS, () => this.giveUpWaiting('no list came in time'));
+  }
+
+  /** Those that the registry names. */
+  get endpoints(): Iterable<Endpoint> {
+    return this.byIdentity.values();
+  }
+
+  /** Those that it names no more, which finish what is in flight. */
+  get drainingEndpoints(): Iterable<Endpoint> {
+    return this.leaving;
+  }
+
+  /** Requests on their way, over all endpoints. */
+  get inFlight(): number {
+    let sum = 0;
+    for (const { inFlight } of this.byIdentity.values()) sum += inFlight;
+    for (const { inFlight } of this.leaving) sum += inFlight;
+    return sum;
+  }
+
+  /** Age of what is known, in ms. */
+  get stalenessMs(): number {
+    return this.watch.stalenessMs;
+  }
+
+  /** Takes a list: known endpoints keep their state, new ones open lazily, missing ones drain; then one new picker. */
+  apply(view: ServiceView): void {
+    if (this.isClosed) return;
+    const { instances, rejected, origin } = view.snapshot;
+    this.view = view;
+    this.firstListTimer.cancel();
+    if (instances.length > 0 || rejected.length > 0) this.isKnown = true;
+    const missing = new Map(this.byIdentity);
+    for (const instance of instances) {
+      const identity = identityOf(instance);
+      missing.delete(identity);
+      const endpoint = this.byIdentity.get(identity) ?? this.open(identity, instance);
+      if (endpoint.instance.owner !== instance.owner) endpoint.outlier.reset(this.context.clock.now());
+      endpoint.instance = instance;
+      endpoint.isRegistered = origin !== 'static';
+      endpoint.isSuspect = view.suspects.has(instance.id);
+      endpoint.isFlapping = view.flapping.has(instance.id);
+    }
+    for (const [identity, endpoint] of missing) this.drain(identity, endpoint);
+    this.ejections.trim();
+    this.rebuild();
+    this.prober.watch([...this.byIdentity.values()].filter((endpoint) => endpoint.isSuspect));
+  }
+
+  onSettled(endpoint: Endpoint, outcome: Outcome, startedAtMs: number): void {
+    this.outcomes[outcome]++;
+    if (endpoint.isDraining) {
+      if (endpoint.inFlight === 0) this.leaving.delete(endpoint);
+      return;
+    }
+    if (outcome !== 'cancelled') this.ejections.settled(endpoint, outcome, startedAtMs);
+  }
+
+  /** What a registered sidecar said of itself (forward.ts). */
+  eject(endpoint: Endpoint, cause: EjectionCause): void {
+    this.ejections.eject(endpoint, cause);
+  }
+
+  onEjectionsChanged(): void {
+    if (this.byIdentity.size <= REBUILD_AT_ONCE) this.rebuild();
+    else this.rebuildTimer ??= this.context.clock.setTimer(COALESCE_MS, () => this.rebuild());
+  }
+
+  onFailing(endpoint: Endpoint): void {
+    if (endpoint.isSuspect) this.watch.probeFailed(endpoint.id);
+  }
+
+  /** Why nobody could be picked, as the error of a request. */
+  unavailable(reason: string): ProxyError {
+    const isHeard = this.state === 'live' || this.view?.snapshot.origin === 'static';
+    const code = isHeard && this.view !== undefined && !this.isKnown ? 'PF_NO_ROUTE' : 'PF_NO_ENDPOINT';
+    return new ProxyError(code, `upstream ${this.name}: ${reason}`);
+  }
+
+  asSeenByCaller(error: ProxyError): ProxyError {
+    return error;
+  }
+
+  /** Ends the watch; endpoints drain, what waits fails. */
+  close(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.watch.close();
+    this.ejections.close();
+    this.prober.close();
+    this.rebuildTimer?.cancel();
+    for (const [identity, endpoint] of this.byIdentity) this.drain(identity, endpoint);
+    this.giveUpWaiting('it is closed');
+  }
+
+  /** As `close`, and ends what is in flight. */
+  destroy(reason: ProxyError): void {
+    const endpoints = [...this.byIdentity.values(), ...this.leaving];
+    this.close();
+    for (const { pool } of endpoints) pool.destroy(reason);
+  }
+
+  private onState(state: WatchState): void {
+    this.state = state;
+    if (state === 'denied' && this.view === undefined) this.giveUpWaiting('the registry denies access to it');
+  }
+
+  private open(identity: string, instance: ServiceInstance): Endpoint {
+    const { clock, connect } = this.context;
+    const endpoint = new Endpoint(instance, this.options, clock, connect, this);
+    this.byIdentity.set(identity, endpoint);
+    return endpoint;
+  }
+
+  private drain(identity: string, endpoint: Endpoint): void {
+    this.byIdentity.delete(identity);
+    if (endpoint.inFlight > 0) this.leaving.add(endpoint);
+    endpoint.drain();
+  }
+
+  private rebuild(): void {
+    this.rebuildTimer?.cancel();
+    this.rebuildTimer = undefined;
+    const { clock } = this.context;
+    const { tiers, isPanicking } = tiersOf(this.byIdentity.values(), clock.now());
+    const previous = this.picker instanceof TieredPicker ? (this.picker as TieredPicker<Endpoint>) : undefined;
+    this.isPanicking = isPanicking;
+    this.picker = pickerOf(this.options.balancer, tiers, clock, previous) ?? unavailablePicker(this.whyNobody());
+    this.queue.release();
+  }
+
+  private whyNobody(): string {
+    if (this.byIdentity.size > 0) return `none of its ${this.byIdentity.size} instances takes traffic`;
+    return `no instance of ${keyText(this.key)} is registered`;
+  }
+
+  private giveUpWaiting(reason: string): void {
+    this.firstListTimer.cancel();
+    if (this.view === undefined || this.isClosed) this.picker = unavailablePicker(reason);
+    this.queue.release();
+  }
+}
+
+/** A record that moved to another address is another endpoint. */
+function identityOf(instance: ServiceInstance): string {
+  return `${instance.protocol} ${addressOf(instance)} ${instance.id}`;
+}
