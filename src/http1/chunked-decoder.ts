@@ -96,7 +96,8 @@ export class ChunkedDecoder {
         if (byte === CR) {
           this.state = TRAILER_END_LF;
         } else {
-          this.section = new PartialHead();
+          if (TOKEN[byte] === 0) throw this.head.fail('a trailer without a valid name');
+          this.section = new PartialHead(true);
           this.section.start(byte);
           this.state = TRAILERS;
         }

@@ -9,17 +9,13 @@ import { ClientExchange, type ClientExchangeOwner } from './client-exchange.ts';
 import type { ClientOptions } from './client-options.ts';
 import { HeadReader, RESPONSE_HEAD } from './head-reader.ts';
 import { reset } from './reset.ts';
+import { own, type SocketOwner } from './socket-events.ts';
 
 /** Part of the peer's announced idle time in which the connection is used again: it may be closing it already after that. */
 const REUSE_SHARE = 0.8;
 
-const CONNECTION: unique symbol = Symbol('pilotfish.http1');
-interface PooledSocket extends Socket {
-  [CONNECTION]?: Http1ClientConnection;
-}
-
 /** Owns a connected socket (`noDelay` set by whoever connected): writes requests, reads answers, and destroys it at the first doubt. */
-export class Http1ClientConnection implements ClientConnection, ClientExchangeOwner, DeadlineOwner {
+export class Http1ClientConnection implements ClientConnection, SocketOwner, ClientExchangeOwner, DeadlineOwner {
   readonly socket: Socket;
   readonly options: ClientOptions;
   used = 0;
@@ -38,13 +34,7 @@ export class Http1ClientConnection implements ClientConnection, ClientExchangeOw
     this.owner = owner;
     this.options = options;
     this.deadline = new Deadline(this);
-    socket.allowHalfOpen = true;
-    (socket as PooledSocket)[CONNECTION] = this;
-    socket.on('data', onData);
-    socket.on('end', onEnd);
-    socket.on('drain', onDrain);
-    socket.on('error', onError);
-    socket.on('close', onClose);
+    own(socket, this);
   }
 
   get capacity(): number {
@@ -74,7 +64,6 @@ export class Http1ClientConnection implements ClientConnection, ClientExchangeOw
     else this.exchange.fail(reason);
   }
 
-  /** @internal */
   read(chunk: Buffer): void {
     const { exchange } = this;
     if (exchange === undefined) {
@@ -103,25 +92,26 @@ export class Http1ClientConnection implements ClientConnection, ClientExchangeOw
     if (wasUnwanted && exchange.isBodyUnwanted) this.pause();
   }
 
-  /** @internal */
   ended(): void {
     this.isClosing = true;
     if (this.exchange === undefined) this.shut();
     else this.exchange.onPeerEnd(this.reader?.hasBegun === true);
   }
 
-  /** @internal */
   drained(): void {
     this.exchange?.onDrain();
   }
 
-  /** @internal */
   gone(cause: Error | undefined): void {
     this.exchange?.onGone(cause);
     this.shut();
   }
 
   onDeadline(): void {
+    if (this.exchange?.hasSentSince() === true) {
+      this.armWait(this.exchange);
+      return;
+    }
     const message = 'the instance sent nothing for too long, in the middle of its answer';
     this.exchange?.fail(new ProxyError('PF_TIMEOUT', message, { requestSent: true, endpoint: this.options.endpoint }));
   }
@@ -191,24 +181,4 @@ export class Http1ClientConnection implements ClientConnection, ClientExchangeOw
     this.isPaused = false;
     this.socket.resume();
   }
-}
-
-function onData(this: PooledSocket, chunk: Buffer): void {
-  this[CONNECTION]?.read(chunk);
-}
-
-function onEnd(this: PooledSocket): void {
-  this[CONNECTION]?.ended();
-}
-
-function onDrain(this: PooledSocket): void {
-  this[CONNECTION]?.drained();
-}
-
-function onError(this: PooledSocket, error: Error): void {
-  this[CONNECTION]?.gone(error);
-}
-
-function onClose(this: PooledSocket): void {
-  this[CONNECTION]?.gone(undefined);
 }

@@ -47,6 +47,7 @@ export class ClientExchange implements Exchange, BodySource, BodyWriterOwner {
   private writer: BodyWriter | undefined = undefined;
   private isSent = false;
   private hasSentBytes = false;
+  private sentBefore = 0;
   private informational = 0;
   private response: ProxyResponse | undefined = undefined;
   private body: Body | undefined = undefined;
@@ -185,6 +186,14 @@ export class ClientExchange implements Exchange, BodySource, BodyWriterOwner {
         ? RESPONSE_HEAD.fail('the instance closed the connection within the head of its answer')
         : this.closed(undefined),
     );
+  }
+
+  /** True where a tunnel has sent something since this was last asked. */
+  hasSentSince(): boolean {
+    const sent = this.writer?.sentBytes ?? 0;
+    const hasSent = this.response?.isTunnel === true && sent !== this.sentBefore;
+    this.sentBefore = sent;
+    return hasSent;
   }
 
   /** The connection is gone. */

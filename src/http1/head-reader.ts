@@ -47,7 +47,7 @@ export class HeadReader {
         parseAt(text, end, limits, head, parse);
         return offset + end + 4;
       }
-      this.partial = new PartialHead();
+      this.partial = new PartialHead(false);
     }
     const taken = this.partial.take(chunk, offset, limits, head, parse);
     if (taken < 0) return -1;

@@ -9,11 +9,16 @@ const LF = 0x0a;
 
 export type HeadParser = (text: string, start: number, end: number, limits: WireLimits, head: Head) => void;
 
-/** Looks for the blank line that ends a head. */
+/** Looks for the blank line that ends a head, or a trailer section. */
 export class PartialHead {
+  private readonly isTrailers: boolean;
   private bytes: Buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
   private length = 0;
   private checkedLength = 0;
+
+  constructor(isTrailers: boolean) {
+    this.isTrailers = isTrailers;
+  }
 
   /**
    * Takes bytes until the head is whole.
@@ -57,9 +62,7 @@ export class PartialHead {
     const start = head.code === 'PF_BAD_REQUEST' && text.startsWith('\r\n') ? 2 : 0;
     const end = text.lastIndexOf('\r\n') + 2;
     if (end > start + 1) parse(text, start, end, limits, head);
-    else if (text.length - start > limits.requestLineBytes) throw head.fail('the start line is too long', 414);
-    else if (/^[^\x20]*[^!#$%&'*+\-.^_`|~0-9A-Za-z\x20\r/]/.test(text.slice(start)))
-      throw head.fail('no valid start line');
+    else if (!this.isTrailers) checkStart(text, start, limits, head);
     if (isTooLong) throw head.fail('the fields are too long', 431);
   }
 
@@ -73,6 +76,16 @@ export class PartialHead {
     chunk.copy(this.bytes, this.length, offset, offset + count);
     this.length = needed;
   }
+}
+
+/** A start line of which the end has not come. */
+function checkStart(text: string, start: number, limits: WireLimits, head: Head): void {
+  if (text.length - start > limits.requestLineBytes) throw head.fail('the start line is too long', 414);
+  const isPossible =
+    head.code === 'PF_BAD_REQUEST'
+      ? /^[!#$%&'*+\-.^_`|~0-9A-Za-z]*(?: [!-"$-~]*(?: [HTP/\d.]*)?)?\r?$/.test(text.slice(start))
+      : text.startsWith('HTTP/1.'.slice(0, text.length));
+  if (!isPossible) throw head.fail('no valid start line');
 }
 
 /** Start line, fields and the blank line, with a line end that a client may send before a request. */

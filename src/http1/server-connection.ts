@@ -2,17 +2,15 @@
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { ProxyError } from '../errors.ts';
-import { ALLOWED_METHODS } from '../http/accept.ts';
 import type { BodySource } from '../http/body.ts';
 import type { ServingContext } from '../http/serving.ts';
 import { Deadline, type DeadlineOwner } from '../util/deadline-list.ts';
 import { acceptRequest, clientClosed } from './accept-request.ts';
 import { HeadReader, REQUEST_HEAD } from './head-reader.ts';
-import { httpDate } from './http-date.ts';
-import { latin1 } from './latin1.ts';
+import { refusal } from './refusal.ts';
 import { reset } from './reset.ts';
-import { responseHead } from './serialize.ts';
 import { ServerExchange, type ServerExchangeOwner } from './server-exchange.ts';
+import { own, type SocketOwner } from './socket-events.ts';
 
 /** What a closing connection still reads, so that the client can read our answer instead of a reset: milliseconds, bytes. */
 const LINGER_MS = 2_000;
@@ -24,15 +22,12 @@ const LINGER_BYTES = 16_777_216;
  */
 const PROBE_MS = 30;
 const MAX_PROBES = 4;
+/** Answers to pipelined requests are collected up to here within one turn of the loop. */
+const MAX_OUTGOING_CHARS = 65_536;
 const PROBE = 'HTTP/1.1 100 Continue\r\n\r\n';
 
 /** What the connection's deadline is about. */
-type Wait = 'head' | 'idle' | 'stall' | 'probe' | 'linger';
-
-const CONNECTION: unique symbol = Symbol('pilotfish.http1');
-interface ServedSocket extends Socket {
-  [CONNECTION]?: Http1ServerConnection;
-}
+type Wait = 'head' | 'idle' | 'stall' | 'drain' | 'probe' | 'linger';
 
 /**
  * Serves HTTP/1 on an accepted socket until it is closed. The listener has set `noDelay`; half-open is set here.
@@ -42,7 +37,7 @@ export function serveHttp1(socket: Socket, context: ServingContext): Http1Server
   return new Http1ServerConnection(socket, context);
 }
 
-export class Http1ServerConnection implements DeadlineOwner, BodySource, ServerExchangeOwner {
+export class Http1ServerConnection implements SocketOwner, DeadlineOwner, BodySource, ServerExchangeOwner {
   readonly socket: Socket;
   readonly context: ServingContext;
   /** True once the connection takes no further request. */
@@ -55,6 +50,8 @@ export class Http1ServerConnection implements DeadlineOwner, BodySource, ServerE
   private exchange: ServerExchange | undefined = undefined;
   /** Read, but not yet looked at: what follows the request that is being answered. */
   private held: Buffer | undefined = undefined;
+  /** Answers that leave together at the end of this turn. */
+  private outgoing = '';
   private peerAddress: string | undefined = undefined;
   /** What comes is dropped: nothing can be made of it any more. */
   private isDeaf = false;
@@ -68,13 +65,7 @@ export class Http1ServerConnection implements DeadlineOwner, BodySource, ServerE
     this.socket = socket;
     this.context = context;
     this.deadline = new Deadline(this);
-    socket.allowHalfOpen = true;
-    (socket as ServedSocket)[CONNECTION] = this;
-    socket.on('data', onData);
-    socket.on('end', onEnd);
-    socket.on('drain', onDrain);
-    socket.on('error', onError);
-    socket.on('close', onClose);
+    own(socket, this);
     this.arm('head', context.timeouts.headMs);
   }
 
@@ -96,7 +87,6 @@ export class Http1ServerConnection implements DeadlineOwner, BodySource, ServerE
     this.socket.destroy();
   }
 
-  /** @internal */
   read(chunk: Buffer): void {
     if (this.isDeaf) {
       this.drainedBytes += chunk.length;
@@ -114,7 +104,6 @@ export class Http1ServerConnection implements DeadlineOwner, BodySource, ServerE
     if (wasUnwanted && this.exchange?.isBodyUnwanted === true) this.pause();
   }
 
-  /** @internal */
   ended(): void {
     this.hasEnded = true;
     const { exchange } = this;
@@ -122,7 +111,7 @@ export class Http1ServerConnection implements DeadlineOwner, BodySource, ServerE
       this.socket.destroy();
     } else if (exchange === undefined) {
       if (this.reader?.hasBegun === true) this.refuse(REQUEST_HEAD.fail('the connection ended within a head'));
-      else this.socket.end();
+      else if (this.held === undefined) this.linger();
     } else if (exchange.isTunnel) {
       exchange.endTunnelInput();
     } else if (this.isDeaf) {
@@ -136,12 +125,34 @@ export class Http1ServerConnection implements DeadlineOwner, BodySource, ServerE
     }
   }
 
-  /** @internal */
   drained(): void {
-    this.exchange?.onDrain();
+    if (this.exchange !== undefined) this.exchange.onDrain();
+    else if (this.held !== undefined && !this.isDeaf) this.consumeHeld();
+  }
+
+  /** Writes `text`; with more requests at hand it waits for their answers until the end of this turn. */
+  send(text: string): void {
+    if (this.held === undefined && this.outgoing === '') {
+      this.socket.write(text, 'latin1');
+      return;
+    }
+    if (this.outgoing === '') process.nextTick(flushLater, this);
+    this.outgoing += text;
+    if (this.outgoing.length >= MAX_OUTGOING_CHARS) this.flush();
+  }
+
+  /** What was collected, to be written in front of something else. */
+  takeOutgoing(): string {
+    const { outgoing } = this;
+    this.outgoing = '';
+    return outgoing;
   }
 
   /** @internal */
+  flush(): void {
+    if (this.outgoing !== '') this.socket.write(this.takeOutgoing(), 'latin1');
+  }
+
   gone(error: Error | undefined): void {
     this.deadline.disarm();
     this.exchange?.abort(clientClosed('the client closed the connection', error));
@@ -165,9 +176,10 @@ export class Http1ServerConnection implements DeadlineOwner, BodySource, ServerE
         return;
       case 'probe':
         if (exchange === undefined || exchange.hasAnswered) return;
-        this.socket.write(PROBE, 'latin1');
+        this.send(PROBE);
         if (++this.probes < MAX_PROBES) this.arm('probe', PROBE_MS);
         return;
+      case 'drain':
       case 'linger':
         this.socket.destroy();
     }
@@ -235,6 +247,13 @@ export class Http1ServerConnection implements DeadlineOwner, BodySource, ServerE
       while (offset < chunk.length && !this.isDeaf && !this.socket.destroyed) {
         const { exchange } = this;
         if (exchange === undefined) {
+          if (this.socket.writableNeedDrain) {
+            // A client that sends requests and reads no answers is not served further.
+            this.held = chunk.subarray(offset);
+            this.pause();
+            this.arm('drain', this.context.timeouts.writeStallMs);
+            break;
+          }
           offset = this.readHead(chunk, offset);
           if (offset < 0) break;
         } else if (exchange.isTunnel || !exchange.isInputDone) {
@@ -250,7 +269,8 @@ export class Http1ServerConnection implements DeadlineOwner, BodySource, ServerE
       this.misread(error);
     }
     this.isConsuming = false;
-    if (this.exchange === undefined && this.held !== undefined && !this.isLingering) this.consumeHeld();
+    if (this.exchange === undefined && this.held !== undefined && !this.isDeaf && !this.socket.writableNeedDrain)
+      this.consumeHeld();
   }
 
   private consumeHeld(): void {
@@ -300,14 +320,9 @@ export class Http1ServerConnection implements DeadlineOwner, BodySource, ServerE
     this.isClosing = true;
     this.held = undefined;
     this.reader = undefined;
-    const response = context.rescue(error, undefined);
-    if (response.status === 405 && !response.headers.has('allow')) response.headers.append('Allow', ALLOWED_METHODS);
-    const whole = response.body.takeWhole(Number.MAX_SAFE_INTEGER);
-    let content = '';
-    for (const chunk of whole?.content ?? []) content += latin1(chunk);
-    const head = responseHead(response, content.length, 'Connection: close\r\n', httpDate(context.clock));
-    socket.write(head + content, 'latin1');
-    context.refused(error, this.peer, content.length);
+    const { text, bytes } = refusal(error, context);
+    socket.write(this.takeOutgoing() + text, 'latin1');
+    context.refused(error, this.peer, bytes);
     this.linger();
   }
 
@@ -319,6 +334,7 @@ export class Http1ServerConnection implements DeadlineOwner, BodySource, ServerE
     this.isClosing = true;
     this.held = undefined;
     this.reader = undefined;
+    this.flush();
     this.socket.end();
     this.unpause();
     this.arm('linger', LINGER_MS);
@@ -359,22 +375,6 @@ export class Http1ServerConnection implements DeadlineOwner, BodySource, ServerE
   }
 }
 
-function onData(this: ServedSocket, chunk: Buffer): void {
-  this[CONNECTION]?.read(chunk);
-}
-
-function onEnd(this: ServedSocket): void {
-  this[CONNECTION]?.ended();
-}
-
-function onDrain(this: ServedSocket): void {
-  this[CONNECTION]?.drained();
-}
-
-function onError(this: ServedSocket, error: Error): void {
-  this[CONNECTION]?.gone(error);
-}
-
-function onClose(this: ServedSocket): void {
-  this[CONNECTION]?.gone(undefined);
+function flushLater(connection: Http1ServerConnection): void {
+  connection.flush();
 }

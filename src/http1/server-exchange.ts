@@ -34,6 +34,10 @@ export interface ServerExchangeOwner {
   onExchangeBroken(): void;
   /** The client was told to go on sending. */
   onContinue(): void;
+  /** Writes `text`, together with what else this turn of the loop produces. */
+  send(text: string): void;
+  /** What was collected and has to go out before anything else. */
+  takeOutgoing(): string;
   /** From now on raw bytes are fed. */
   onTunnelOpen(exchange: ServerExchange): void;
 }
@@ -164,7 +168,7 @@ export class ServerExchange implements BodyWriterOwner, DeadlineOwner {
 
   private readonly onInformational = (status: number, headers: Headers): void => {
     if (this.isOver || this.hasAnswered || status < 100 || status > 199 || status === 101) return;
-    this.owner.socket.write(informationalHead(status, headers), 'latin1');
+    this.owner.send(informationalHead(status, headers));
     if (status !== 100) return;
     this.expectsContinue = false;
     this.owner.onContinue();
@@ -182,9 +186,19 @@ export class ServerExchange implements BodyWriterOwner, DeadlineOwner {
     }
     this.response = response;
     this.hasAnswered = true;
+    this.owner.context.answered(response);
     if (response.isTunnel && this.request.isUpgrade) this.openTunnel(response);
-    else this.answer(response);
+    else if (response.status >= 200 && response.status <= 599) this.answer(response);
+    else this.answer(this.replaced(response));
   };
+
+  /** A status that no answer may have, made by a layer: nothing a client could read. */
+  private replaced(response: ProxyResponse): ProxyResponse {
+    const error = new ProxyError('PF_INTERNAL', `an answer with the status ${response.status}`);
+    response.body.cancel(error);
+    this.response = this.owner.context.rescue(error, this.request);
+    return this.response;
+  }
 
   private answer(response: ProxyResponse): void {
     const { owner, request } = this;
@@ -209,7 +223,7 @@ export class ServerExchange implements BodyWriterOwner, DeadlineOwner {
     const head = responseHead(response, framing, connection, httpDate(context.clock));
     if (isBodyless) {
       body.cancel(clientClosed('an answer without content'));
-      socket.write(head, 'latin1');
+      owner.send(head);
       this.finish(undefined);
     } else if (whole !== undefined) {
       const text = joinWhole(head, whole, framing);
@@ -218,11 +232,11 @@ export class ServerExchange implements BodyWriterOwner, DeadlineOwner {
         return;
       }
       this.sentBytes = body.received;
-      socket.write(text, 'latin1');
+      owner.send(text);
       this.finish(undefined);
     } else {
       this.writer = new BodyWriter(socket, body, framing, this);
-      this.writer.start(head);
+      this.writer.start(owner.takeOutgoing() + head);
     }
   }
 
@@ -236,7 +250,7 @@ export class ServerExchange implements BodyWriterOwner, DeadlineOwner {
       httpDate(this.owner.context.clock),
     );
     this.writer = new BodyWriter(this.owner.socket, response.body, FRAMING_CLOSE, this);
-    this.writer.start(head);
+    this.writer.start(this.owner.takeOutgoing() + head);
     this.owner.onTunnelOpen(this);
   }
 

@@ -1,0 +1,49 @@
+// HOT PATH. Joins a socket and its connection with listener functions that all connections share: no closure for each.
+import type { Socket } from 'node:net';
+
+/** A connection that owns a socket. */
+export interface SocketOwner {
+  read(chunk: Buffer): void;
+  /** The peer has closed its direction. */
+  ended(): void;
+  /** What was written has left. */
+  drained(): void;
+  /** The socket failed, or was closed; may be told more than once. */
+  gone(cause: Error | undefined): void;
+}
+
+const OWNER: unique symbol = Symbol('pilotfish.owner');
+interface OwnedSocket extends Socket {
+  [OWNER]?: SocketOwner;
+}
+
+/** From now on `owner` hears of the socket; half-open is allowed, so that `ended` is not the end of both directions. */
+export function own(socket: Socket, owner: SocketOwner): void {
+  (socket as OwnedSocket)[OWNER] = owner;
+  socket.allowHalfOpen = true;
+  socket.on('data', onData);
+  socket.on('end', onEnd);
+  socket.on('drain', onDrain);
+  socket.on('error', onError);
+  socket.on('close', onClose);
+}
+
+function onData(this: OwnedSocket, chunk: Buffer): void {
+  this[OWNER]?.read(chunk);
+}
+
+function onEnd(this: OwnedSocket): void {
+  this[OWNER]?.ended();
+}
+
+function onDrain(this: OwnedSocket): void {
+  this[OWNER]?.drained();
+}
+
+function onError(this: OwnedSocket, error: Error): void {
+  this[OWNER]?.gone(error);
+}
+
+function onClose(this: OwnedSocket): void {
+  this[OWNER]?.gone(undefined);
+}
