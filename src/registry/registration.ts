@@ -30,6 +30,9 @@ type Listener = (state: RegistrationState, reason?: RegistryError) => void;
 /** The first retry after the registry went away is spread over at most this long, in ms (REGISTRIES §2.6). */
 const MAX_FIRST_RETRY_MS = 4_000;
 
+/** So that every watcher reads the mark `leaving` before the record is gone, which makes the removal an explained one. */
+const DEFAULT_SETTLE_MS = 250;
+
 /** One loop does everything in turn, so that two lives are never begun at once, however late its timers come. */
 export class ActiveRegistration implements RegistrationHandle {
   private readonly context: RegistrationContext;
@@ -254,9 +257,12 @@ export class ActiveRegistration implements RegistrationHandle {
     return this.backoff.nextMs();
   }
 
-  private async leave({ deadlineMs, settleMs = 0 }: DeregisterOptions): Promise<'removed' | 'left-to-expire'> {
+  private async leave({
+    deadlineMs,
+    settleMs = DEFAULT_SETTLE_MS,
+  }: DeregisterOptions): Promise<'removed' | 'left-to-expire'> {
     const endMs = this.clock.now() + deadlineMs;
-    const wasThere = this.hasLife;
+    const wasThere = this.hasLife && this.driver.capabilities.liveness !== 'none';
     this.stopping.abort(new RegistryError('aborted', 'deregistering'));
     this.wake();
     this.watchdog?.cancel();

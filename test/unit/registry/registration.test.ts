@@ -225,11 +225,15 @@ describe('a registrar', () => {
     expect(registrar.status).toMatchObject({ state: 'registered', wasRegistered: true });
     registrar.setHealth('critical');
     await clock.advance(10);
+    expect(driver.records.get('a')?.leaving).toBe(true);
+    await clock.advance(250);
     expect(driver.records.size).toBe(0);
     registrar.setHealth('passing');
     await clock.advance(10);
     expect(driver.records.get('a')?.health).toBe('passing');
-    expect(await registrar.leave({ deadlineMs: 1_000 })).toBe('removed');
+    const left = registrar.leave({ deadlineMs: 1_000 });
+    await clock.advance(250);
+    expect(await left).toBe('removed');
     registrar.setHealth('passing');
     await clock.advance(10_000);
     expect([driver.records.size, registrar.status.state]).toEqual([0, 'gone']);

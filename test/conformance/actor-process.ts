@@ -1,0 +1,78 @@
+// Starts actors: `actor.ts` is compiled beside the built program, so that what runs is what ships.
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import ts from 'typescript';
+import type { News, Order } from './actor.ts';
+import { until, type Space } from './harness.ts';
+
+const source = fileURLToPath(new URL('actor.ts', import.meta.url));
+const directory = fileURLToPath(new URL('../../dist/test/conformance/', import.meta.url));
+let compiled: string | undefined;
+
+/** A running actor. */
+export interface Actor {
+  readonly process: ChildProcess;
+  readonly news: readonly News[];
+  tell(order: Order): void;
+  /** Waits for news. */
+  hears(what: string, withinMs: number, isIt: (news: News) => boolean): Promise<void>;
+  /** The states of one of its registrations, in order. */
+  states(id: string): string[];
+  /** Ends it and waits until it is gone; its exit code, or the signal's name. */
+  kill(signal: NodeJS.Signals): Promise<number | NodeJS.Signals>;
+}
+
+/** Starts one on a space; killed with the test's process in any case. */
+export async function startActor(space: Space): Promise<Actor> {
+  const args = [compile(), JSON.stringify(space.selection)];
+  const uid = space.actorUid;
+  const child = spawn(process.execPath, args, {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    ...(uid === undefined ? {} : { uid, gid: uid }),
+  });
+  const exited = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>;
+  const news: News[] = [];
+  createInterface({ input: child.stdout }).on('line', (line) => news.push(JSON.parse(line) as News));
+  child.stdin.on('error', () => undefined);
+  const onParentExit = (): boolean => child.kill('SIGKILL');
+  process.once('exit', onParentExit);
+  void exited.then(() => process.off('exit', onParentExit));
+  const actor: Actor = {
+    process: child,
+    news,
+    tell: (order) => {
+      child.stdin.write(`${JSON.stringify(order)}\n`);
+    },
+    hears: async (what, withinMs, isIt) => {
+      await until(what, withinMs, () => news.some(isIt));
+    },
+    states: (id) => news.flatMap((entry) => (entry.news === 'registration' && entry.id === id ? [entry.state] : [])),
+    kill: async (signal) => {
+      child.kill(signal);
+      const [code, by] = await exited;
+      return code ?? by ?? 'SIGKILL';
+    },
+  };
+  await actor.hears('the actor starts', 15_000, (entry) => entry.news === 'ready');
+  return actor;
+}
+
+function compile(): string {
+  if (compiled !== undefined) return compiled;
+  const { outputText } = ts.transpileModule(readFileSync(source, 'utf8'), {
+    compilerOptions: {
+      target: ts.ScriptTarget.ES2023,
+      module: ts.ModuleKind.ESNext,
+      rewriteRelativeImportExtensions: true,
+      verbatimModuleSyntax: true,
+    },
+  });
+  mkdirSync(directory, { recursive: true });
+  compiled = `${directory}actor-${process.pid}.js`;
+  writeFileSync(compiled, outputText);
+  process.once('exit', () => rmSync(directory, { recursive: true, force: true })); // What is in `dist` is published.
+  return compiled;
+}

@@ -1,0 +1,101 @@
+// T1–T8: the way to the registry; and what only some registries have (F: a disk).
+import { expect } from 'vitest';
+import { systemClock, type Clock } from '../../src/util/clock.ts';
+import { startActor } from './actor-process.ts';
+import { SCALE, throughout, until, type Case } from './harness.ts';
+import { instance, observe, register } from './support.ts';
+
+const { ttlMs } = SCALE;
+const notYet = (): Promise<void> => Promise.reject(new Error('not written: no registry could be tested with it yet'));
+
+function shifted(byMs: number): Clock {
+  return {
+    now: () => systemClock.now(),
+    wallMs: () => systemClock.wallMs() + byMs,
+    setTimer: (delayMs, callback) => systemClock.setTimer(delayMs, callback),
+    random: () => systemClock.random(),
+  };
+}
+
+export const TRANSPORT_CASES: readonly Case[] = [
+  {
+    id: 'T1',
+    title: 'TLS with a private CA; wrong CA, wrong name, expired: clear error, no storm',
+    needs: ['tls'],
+    run: notYet,
+  },
+  { id: 'T2', title: 'mTLS, files rotated while running', needs: ['tls'], run: notYet },
+  { id: 'T3', title: 'three-node cluster, leader killed, one node black-holed', needs: ['cluster'], run: notYet },
+  { id: 'T4', title: 'DNS name changes address', needs: ['network'], run: notYet },
+  {
+    id: 'T5',
+    title: `${SCALE.soakMs / 1_000} s compressed soak: memory and sockets flat`,
+    needs: ['processes'],
+    run: async (space) => {
+      const actor = await startActor(space);
+      const registry = await space.open();
+      const keys = ['a', 'b', 'c', 'd'].map((service) => ({ ...instance('x').key, service }));
+      for (const key of keys) actor.tell({ do: 'watch', key });
+      const measures = (): { rssBytes: number; sockets: number }[] =>
+        actor.news.filter((news) => news.news === 'measured');
+      const churn = async (forMs: number): Promise<void> => {
+        const end = performance.now() + forMs;
+        for (let round = 0; performance.now() < end; round++) {
+          const own = keys.map((key) => instance(`i-${round % 50}`, { key, metadata: { round: String(round) } }));
+          await space.plant(own);
+          if (round % 2 === 1) for (const gone of own) await space.unplant(gone);
+          await new Promise((resolve) => setTimeout(resolve, 5));
+        }
+        const before = measures().length;
+        actor.tell({ do: 'measure' });
+        await until('measured', 3_000, () => measures().length > before);
+      };
+      await churn(SCALE.soakMs / 3);
+      await churn((SCALE.soakMs * 2) / 3);
+      const [first, last] = measures();
+      expect(last?.sockets).toBe(first?.sockets);
+      expect((last?.rssBytes ?? NaN) - (first?.rssBytes ?? NaN)).toBeLessThan(30 * 1_048_576);
+      await actor.kill('SIGKILL');
+      await registry.close();
+    },
+  },
+  { id: 'T6', title: 'no secret in URL, log, error, metric', needs: ['credentials'], run: notYet },
+  {
+    id: 'T7',
+    title: 'clocks ± 1 h apart: no effect',
+    needs: [],
+    run: async (space) => {
+      const theirs = await space.open();
+      const seen = observe(theirs);
+      const early = await space.open({ clock: shifted(-3_600_000) });
+      const late = await space.open({ clock: shifted(3_600_000) });
+      const own = [await register(early, instance('early')), await register(late, instance('late'))];
+      await until('both are seen', 1_000, () => seen.ids() === 'early,late');
+      await throughout('both stay', 2.5 * ttlMs, () => seen.ids() === 'early,late');
+      expect(own.flatMap(({ states }) => states).filter((state) => state !== 'registered')).toEqual([]);
+      await Promise.all([early.close(), late.close(), theirs.close()]);
+    },
+  },
+  { id: 'T8', title: '200 sidecars after a restart spread ≥ 3 s', needs: ['server'], run: notYet },
+  {
+    id: 'F1',
+    title: 'full disk: a state, no crash; what stands goes on, what could not be written is, once there is room',
+    needs: ['full-disk'],
+    run: async (space) => {
+      const registry = await space.open();
+      const seen = observe(registry);
+      const { handle } = await register(registry, instance('a'));
+      await until('seen', 1_000, () => seen.ids() === 'a');
+      await space.fillDisk?.();
+      const late = registry.register({ instance: instance('b', { metadata: { a: 'x'.repeat(8_000) } }), ttlMs });
+      handle.update({ metadata: { b: 'y'.repeat(8_000) } });
+      await until('the failure is told', 3_000, () => late.lastError?.kind === 'unavailable');
+      await throughout('what stands stays whole', ttlMs / 3, () => seen.ids() === 'a' && late.state === 'pending');
+      await space.freeDisk?.();
+      await until('both are there', 6_000, () => seen.ids() === 'a,b');
+      await until('the change is there', 6_000, () => seen.find('a')?.metadata['b'] !== undefined);
+      expect(seen.watch.view?.snapshot.rejected).toEqual([]);
+      await registry.close();
+    },
+  },
+];

@@ -1,0 +1,270 @@
+// W1–W16: what a watch must see, and what it must never believe.
+import { expect } from 'vitest';
+import { serviceKey } from '../../src/registry/types.ts';
+import { startActor } from './actor-process.ts';
+import { SCALE, throughout, until, type Case } from './harness.ts';
+import { instance, KEY, observe, register } from './support.ts';
+
+const { ttlMs } = SCALE;
+const notYet = (): Promise<void> => Promise.reject(new Error('not written: no registry could be tested with it yet'));
+
+export const WATCH_CASES: readonly Case[] = [
+  {
+    id: 'W1',
+    title: 'first list, then add, change, remove ≤ 1 s',
+    needs: [],
+    run: async (space) => {
+      const [mine, theirs] = [await space.open(), await space.open()];
+      await space.plant([instance('a'), instance('b')]);
+      const seen = observe(theirs);
+      await until('first list', 1_000, () => seen.ids() === 'a,b');
+      const { handle } = await register(mine, instance('c'));
+      await until('added', 1_000, () => seen.ids() === 'a,b,c');
+      handle.update({ tags: ['new'] });
+      await until('changed', 1_000, () => seen.find('c')?.tags[0] === 'new');
+      await handle.deregister({ deadlineMs: 1_000 });
+      await until('removed', 1_000, () => seen.ids() === 'a,b');
+      await space.unplant(instance('b'));
+      await until('removed by an operator', 1_000, () => seen.ids() === 'a');
+      await Promise.all([mine.close(), theirs.close()]);
+    },
+  },
+  {
+    id: 'W2',
+    title: 'registry away and back: no empty list, changes made meanwhile seen',
+    needs: [],
+    run: async (space) => {
+      const registry = await space.open();
+      await space.plant([instance('a'), instance('b'), instance('c')]);
+      const seen = observe(registry);
+      await until('first list', 1_000, () => seen.ids() === 'a,b,c');
+      await space.breakDown();
+      await until('stale', 15_000, () => seen.watch.state === 'stale');
+      expect(seen.watch.stalenessMs).toBeGreaterThan(0);
+      await space.repair();
+      await space.plant([instance('d')]);
+      await space.unplant(instance('a'));
+      await until('the changes are seen', 6_000, () => seen.ids() === 'b,c,d');
+      expect(seen.views.some((view) => view.snapshot.instances.length === 0)).toBe(false);
+      await registry.close();
+    },
+  },
+  { id: 'W3', title: 'compaction, index reset, reconnect', needs: ['compaction', 'server'], run: notYet },
+  {
+    id: 'W4',
+    title: 'wiped or restored: held, then replaced',
+    needs: [],
+    run: async (space) => {
+      const registry = await space.open();
+      await space.plant([instance('a'), instance('b'), instance('c')]);
+      const seen = observe(registry);
+      await until('first list', 1_000, () => seen.ids() === 'a,b,c');
+      await space.wipe();
+      await throughout('the list is held', 1_500, () => seen.ids() === 'a,b,c');
+      await space.plant([instance('d'), instance('e')]);
+      await until('the new ones are there at once', 2_000, () => seen.ids() === 'a,b,c,d,e');
+      await until('the old ones are suspects', 12_000, () => seen.watch.view?.suspects.size === 3);
+      for (const id of ['a', 'b', 'c']) seen.watch.probeFailed(id);
+      await until('replaced', 1_000, () => seen.ids() === 'd,e');
+      await registry.close();
+    },
+  },
+  {
+    id: 'W5',
+    title: 'truly last instance leaving: empty after confirmation; an outage: never empty',
+    needs: [],
+    run: async (space) => {
+      const registry = await space.open({ guard: { emptyConfirmMs: 1_000 } });
+      await space.plant([instance('a')]);
+      const seen = observe(registry);
+      await until('first list', 1_000, () => seen.ids() === 'a');
+      await space.breakDown();
+      await throughout('held', 3_000, () => seen.ids() === 'a');
+      await space.repair();
+      await until('live', 6_000, () => seen.watch.state === 'live');
+      await space.unplant(instance('a'));
+      await throughout('not believed at once', 800, () => seen.ids() === 'a' && seen.watch.view?.suspects.size === 0);
+      await until('confirmed', 5_000, () => seen.watch.view?.suspects.has('a') === true);
+      seen.watch.probeFailed('a');
+      await until('empty', 500, () => seen.ids() === '');
+      const { handle } = await register(registry, instance('b'));
+      await until('seen', 1_000, () => seen.ids() === 'b');
+      await handle.deregister({ deadlineMs: 2_000, settleMs: 200 });
+      await until('one that said so leaves at once', 900, () => seen.ids() === '');
+      await registry.close();
+    },
+  },
+  {
+    id: 'W6',
+    title: 'rights missing at start or revoked later: denied, list held',
+    needs: ['rights', 'processes'],
+    run: async (space) => {
+      await space.forbid?.(KEY);
+      const actor = await startActor(space);
+      const isIt = (state: string) => (news: object) => 'state' in news && 'service' in news && news.state === state;
+      actor.tell({ do: 'watch', key: KEY });
+      await actor.hears('denied', 5_000, isIt('denied'));
+      await space.plant([instance('a')]);
+      await space.allow?.(KEY);
+      await actor.hears('live', 6_000, isIt('live'));
+      const ids = (): string =>
+        actor.news.flatMap((news) => (news.news === 'view' ? [news.ids.join()] : [])).at(-1) ?? '-';
+      expect(ids()).toBe('a');
+      const denials = (): number => actor.news.filter(isIt('denied')).length;
+      const before = denials();
+      await space.forbid?.(KEY);
+      await until('denied again', 15_000, () => denials() > before);
+      await throughout('held', 1_000, () => ids() === 'a');
+      await actor.kill('SIGKILL');
+    },
+  },
+  {
+    id: 'W7',
+    title: 'broken records of others: rejected, the rest served',
+    needs: [],
+    run: async (space) => {
+      const registry = await space.open();
+      const seen = observe(registry);
+      await register(registry, instance('good'));
+      const broken = await space.plantBroken(KEY);
+      await until('rejected', 3_000, () => seen.watch.view?.snapshot.rejected.length === broken);
+      expect(seen.ids()).toBe('good');
+      expect(seen.watch.view?.snapshot.rejected.every(({ reason }) => reason !== '')).toBe(true);
+      await space.plant([instance('late')]);
+      await until('the rest is served', 1_000, () => seen.ids() === 'good,late');
+      await registry.close();
+    },
+  },
+  {
+    id: 'W8',
+    title: `${SCALE.instances} instances in one service${SCALE.isFull ? ' (> 4 MiB)' : ''}, ${SCALE.services} services`,
+    needs: [],
+    run: async (space) => {
+      const metadata = { payload: 'x'.repeat(800) };
+      const many = Array.from({ length: SCALE.instances }, (_, n) => instance(`i-${n}`, { metadata }));
+      await space.plant(many);
+      const keys = Array.from({ length: SCALE.services }, (_, n) => serviceKey(`s-${n}`));
+      await space.plant(keys.flatMap((key) => ['a', 'b'].map((id) => instance(id, { key }))));
+      const registry = await space.open();
+      const big = observe(registry);
+      await until('the large list', 10_000, () => big.watch.view?.snapshot.instances.length === SCALE.instances);
+      const small = keys.map((key) => observe(registry, key));
+      await until('all small lists', 10_000, () => small.every((seen) => seen.ids() === 'a,b'));
+      await space.plant([instance('i-0', { weight: 1 })]);
+      await until('one change among many', 2_000, () => big.find('i-0')?.weight === 1);
+      expect((await registry.list({}, AbortSignal.timeout(10_000))).length).toBe(SCALE.services + 1);
+      await registry.close();
+    },
+  },
+  { id: 'W9', title: 'slow registry (2 s an answer, 10 kB/s)', needs: ['network'], run: notYet },
+  {
+    id: 'W10',
+    title: 'partition without FIN: stale ≤ 15 s, live ≤ 5 s after healing, missed changes seen',
+    needs: ['network'],
+    run: notYet,
+  },
+  {
+    id: 'W11',
+    title: `50 flaps/s for ${SCALE.flapMs / 1_000} s: coalesced, final state right`,
+    needs: [],
+    run: async (space) => {
+      const registry = await space.open();
+      await space.plant([instance('a'), instance('b'), instance('c')]);
+      const seen = observe(registry);
+      await until('first list', 1_000, () => seen.ids() === 'a,b,c');
+      const end = performance.now() + SCALE.flapMs;
+      let flaps = 0;
+      while (performance.now() < end) {
+        await space.unplant(instance('c'));
+        await space.plant([instance('c', { weight: flaps % 1_000 })]);
+        flaps++;
+        await new Promise((resolve) => setTimeout(resolve, 15));
+      }
+      await space.plant([instance('c', { weight: 1_000 })]);
+      await until('the final state', 2_000, () => seen.find('c')?.weight === 1_000 && seen.ids() === 'a,b,c');
+      expect(seen.views.length).toBeLessThanOrEqual((SCALE.flapMs / 1_000 + 2) * 50);
+      await registry.close();
+    },
+  },
+  {
+    id: 'W12',
+    title: 'a throwing listener is counted and loses nobody’s data',
+    needs: [],
+    run: async (space) => {
+      const registry = await space.open();
+      const thrower = registry.watch(KEY, {
+        onView: () => {
+          throw new Error('a bug of the consumer');
+        },
+      });
+      const seen = observe(registry);
+      for (const id of ['a', 'b', 'c']) {
+        await space.plant([instance(id)]);
+        await until('seen', 1_000, () => seen.find(id) !== undefined);
+      }
+      expect(thrower.stats.listenerErrors).toBeGreaterThanOrEqual(3);
+      expect(thrower.view).toBe(seen.watch.view);
+      await registry.close();
+    },
+  },
+  {
+    id: 'W13',
+    title: 'two watches of one service share a stream',
+    needs: [],
+    run: async (space) => {
+      const registry = await space.open();
+      const first = observe(registry);
+      await space.plant([instance('a')]);
+      await until('the first sees it', 1_000, () => first.ids() === 'a');
+      const second = observe(registry);
+      await until('the second has it at once', 100, () => second.views.length === 1);
+      expect(registry.status.watches).toHaveLength(1);
+      expect(second.watch.view).toBe(first.watch.view);
+      first.watch.close();
+      await space.plant([instance('b')]);
+      await until('the second goes on', 1_000, () => second.ids() === 'a,b');
+      expect(first.views).toHaveLength(first.views.length);
+      second.watch.close();
+      expect(registry.status.watches).toHaveLength(0);
+      await registry.close();
+    },
+  },
+  {
+    id: 'W14',
+    title: 'close while connecting or down: nothing left open, the process ends',
+    needs: ['processes'],
+    run: async (space) => {
+      for (const isDown of [false, true]) {
+        const actor = await startActor(space);
+        if (isDown) await space.breakDown();
+        for (const name of ['x', 'y', 'z']) actor.tell({ do: 'watch', key: serviceKey(name) });
+        actor.tell({ do: 'register', instances: [instance('a')], ttlMs });
+        actor.tell({ do: 'close' });
+        await until('the process ends', 3_000, () => actor.process.exitCode !== null);
+        expect(actor.process.exitCode).toBe(0);
+      }
+      await space.repair();
+    },
+  },
+  {
+    id: 'W15',
+    title: 'one denied watch blocks no other',
+    needs: ['rights', 'processes'],
+    run: async (space) => {
+      const secret = serviceKey('secret');
+      await space.forbid?.(secret);
+      await space.plant([instance('a')]);
+      await space.allow?.(KEY);
+      const actor = await startActor(space);
+      for (const key of [secret, KEY]) actor.tell({ do: 'watch', key });
+      await actor.hears('denied', 5_000, (news) => news.news === 'watch' && news.state === 'denied');
+      await actor.hears(
+        'live',
+        5_000,
+        (news) => news.news === 'view' && news.service === 'orders' && news.ids[0] === 'a',
+      );
+      await actor.kill('SIGKILL');
+    },
+  },
+  { id: 'W16', title: 'unsolicited frames and datagrams change nothing', needs: ['network'], run: notYet },
+];

@@ -1,0 +1,56 @@
+// Runs every case on every registry: the short form in `npm test`, the full one, with the published table, in `npm run conformance`.
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, test } from 'vitest';
+import { REGISTRATION_CASES } from './cases-registration.ts';
+import { TRANSPORT_CASES } from './cases-transport.ts';
+import { WATCH_CASES } from './cases-watch.ts';
+import { fileHarness } from './file-harness.ts';
+import { SCALE, type Case, type Harness } from './harness.ts';
+import { cannotApply, conformancePage, resultKey, type Result } from './report.ts';
+
+const HARNESSES: readonly Harness[] = [fileHarness];
+const CASES: readonly Case[] = [...REGISTRATION_CASES, ...WATCH_CASES, ...TRANSPORT_CASES];
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const results = new Map<string, Result>();
+
+for (const harness of HARNESSES) {
+  describe.concurrent(harness.title, () => {
+    for (const one of CASES) {
+      const why = cannotApply(one, harness);
+      if (why !== undefined) {
+        results.set(resultKey(one, harness), { end: 'cannot', why });
+        test(`${one.id} ${one.title}`, (context) => context.skip(`cannot apply: ${why}`));
+        continue;
+      }
+      test(`${one.id} ${one.title}`, { timeout: 120_000 }, async () => {
+        const start = performance.now();
+        const space = await harness.space({ needs: one.needs });
+        try {
+          await one.run(space, harness);
+          results.set(resultKey(one, harness), { end: 'passed', tookMs: performance.now() - start });
+        } catch (error) {
+          const text = error instanceof Error ? error.message : String(error);
+          results.set(resultKey(one, harness), { end: 'failed', why: `${one.id}: ${text.slice(0, 300)}` });
+          throw error;
+        } finally {
+          await space.close();
+        }
+      });
+    }
+  });
+}
+
+afterAll(() => {
+  for (const harness of HARNESSES) {
+    for (const one of CASES) {
+      const result = results.get(resultKey(one, harness));
+      if (result?.end === 'cannot') console.log(`${harness.title}: ${one.id} cannot apply: ${result.why}`);
+    }
+  }
+  if (!SCALE.isFull) return;
+  const { version } = JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as { version: string };
+  mkdirSync(`${root}docs`, { recursive: true });
+  const facts = { at: new Date().toISOString().slice(0, 16).replace('T', ' '), node: process.versions.node, version };
+  writeFileSync(`${root}docs/conformance.md`, conformancePage(CASES, HARNESSES, results, facts));
+});

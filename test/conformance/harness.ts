@@ -1,0 +1,96 @@
+// What the suite asks of each registry under test. A harness offers what it can; what it cannot, it explains.
+import type { RegistrySelection } from '../../adapters/index.ts';
+import type { Registry, RegistryContext } from '../../src/registry/registry.ts';
+import type { ServiceInstance, ServiceKey } from '../../src/registry/types.ts';
+
+/** Things that a case may need and that not every registry has. */
+export type Need =
+  | 'server' // A server process to kill, start, stop.
+  | 'rights' // Rights that can be missing, given and taken.
+  | 'credentials' // Something secret, that can be wrong or expire.
+  | 'network' // A connection that can be slow, cut, forged.
+  | 'compaction' // A history that can be forgotten.
+  | 'tls'
+  | 'cluster'
+  | 'full-disk'
+  | 'processes'; // Registrants of their own process, to be killed.
+
+/** One isolated place in the registry under test. */
+export interface Space {
+  /** What a registrant of its own process opens. */
+  readonly selection: RegistrySelection;
+  open(context?: RegistryContext): Promise<Registry>;
+  /** Puts records of somebody else there, which need no sign of life for the next minutes. */
+  plant(instances: readonly ServiceInstance[]): Promise<void>;
+  /** Takes one of them away, as an operator would: without a word. */
+  unplant(instance: ServiceInstance): Promise<void>;
+  /** Removes somebody's record behind its back. */
+  revoke(instance: ServiceInstance): Promise<void>;
+  /** Loses all state. */
+  wipe(): Promise<void>;
+  /** Puts records there that are none, and says how many. */
+  plantBroken(key: ServiceKey): Promise<number>;
+  /** Makes the registry unreachable; `repair` mends it. */
+  breakDown(): Promise<void>;
+  repair(): Promise<void>;
+  /** Need `rights`: forbids reading one service, or everything, to the actors of this space; and allows it again. */
+  forbid?(key?: ServiceKey): Promise<void>;
+  allow?(key?: ServiceKey): Promise<void>;
+  /** Need `full-disk`. */
+  fillDisk?(): Promise<void>;
+  freeDisk?(): Promise<void>;
+  /** User that actors run as, where another one than ours. */
+  readonly actorUid?: number;
+  close(): Promise<void>;
+}
+
+/** One registry, in one version. */
+export interface Harness {
+  /** The head of its column, like `etcd 3.5.35`. */
+  readonly title: string;
+  /** Why a need cannot be met; a need that is not listed can. */
+  readonly cannot: Readonly<Partial<Record<Need, string>>>;
+  space(options?: { readonly needs: readonly Need[] }): Promise<Space>;
+}
+
+/** How long and how large the cases are: the short form is for every test run, the full one for the published table. */
+export interface Scale {
+  readonly isFull: boolean;
+  readonly ttlMs: number;
+  readonly flapMs: number;
+  readonly instances: number;
+  readonly services: number;
+  readonly soakMs: number;
+}
+
+export const SCALE: Scale =
+  process.env['PILOTFISH_CONFORMANCE'] === 'full'
+    ? { isFull: true, ttlMs: 3_000, flapMs: 30_000, instances: 5_000, services: 200, soakMs: 60_000 }
+    : { isFull: false, ttlMs: 1_500, flapMs: 3_000, instances: 1_000, services: 50, soakMs: 5_000 };
+
+/** One case of REGISTRIES §4. */
+export interface Case {
+  readonly id: string;
+  readonly title: string;
+  readonly needs: readonly Need[];
+  run(space: Space, harness: Harness): Promise<void>;
+}
+
+/** Waits until `condition` holds, at most `withinMs`; the time it took. Every bound of the suite is such a wait. */
+export async function until(what: string, withinMs: number, condition: () => boolean): Promise<number> {
+  const start = performance.now();
+  while (!condition()) {
+    if (performance.now() - start > withinMs) throw new Error(`not within ${withinMs} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  return performance.now() - start;
+}
+
+/** Watches that `condition` holds all the time, for `forMs`. */
+export async function throughout(what: string, forMs: number, condition: () => boolean): Promise<void> {
+  const start = performance.now();
+  while (performance.now() - start < forMs) {
+    if (!condition()) throw new Error(`not so after ${Math.round(performance.now() - start)} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}

@@ -1,0 +1,60 @@
+// What the cases share: instances to register, and watches that remember all they were told.
+import type { Registry } from '../../src/registry/registry.ts';
+import { serviceKey } from '../../src/registry/types.ts';
+import type { RegistrationHandle, ServiceInstance, ServiceKey, ServiceView, Watch } from '../../src/registry/types.ts';
+import { SCALE } from './harness.ts';
+
+export const KEY = serviceKey('orders');
+
+/** An ordinary instance. */
+export function instance(id: string, change: Partial<ServiceInstance> = {}): ServiceInstance {
+  return {
+    key: KEY,
+    id,
+    host: '10.0.0.1',
+    port: 8080,
+    protocol: 'http',
+    weight: 100,
+    tags: [],
+    metadata: {},
+    health: 'passing',
+    enabled: true,
+    ...change,
+  };
+}
+
+/** A watch that remembers every view and state. */
+export interface Observed {
+  readonly watch: Watch;
+  readonly views: ServiceView[];
+  readonly states: string[];
+  /** Ids now, comma-separated; `-` before the first list. */
+  ids(): string;
+  find(id: string): ServiceInstance | undefined;
+}
+
+export function observe(registry: Registry, key: ServiceKey = KEY): Observed {
+  const views: ServiceView[] = [];
+  const states: string[] = [];
+  const watch = registry.watch(key, { onView: (view) => views.push(view), onState: (state) => states.push(state) });
+  return {
+    watch,
+    views,
+    states,
+    ids: () => watch.view?.snapshot.instances.map(({ id }) => id).join() ?? '-',
+    find: (id) => watch.view?.snapshot.instances.find((member) => member.id === id),
+  };
+}
+
+/** Registers and waits for the acknowledgement. */
+export async function register(
+  registry: Registry,
+  own: ServiceInstance,
+  ttlMs: number = SCALE.ttlMs,
+): Promise<{ readonly handle: RegistrationHandle; readonly states: string[] }> {
+  const handle = registry.register({ instance: own, ttlMs });
+  const states: string[] = [];
+  handle.onState((state) => states.push(state));
+  await handle.registered(AbortSignal.timeout(10_000));
+  return { handle, states };
+}
