@@ -14,8 +14,8 @@ export interface ListenAddress {
 
 /** A listener could not bind: the process ends with exit code 4. */
 export class BindError extends Error {
-  constructor(name: string, address: ListenAddress, cause: Error) {
-    super(`the ${name} listener could not bind ${address.host}:${address.port}`, { cause });
+  constructor(cause: Error) {
+    super('a listener could not bind', { cause });
     this.name = 'BindError';
   }
 }
@@ -41,7 +41,9 @@ export class Listener {
   static bind(name: string, address: ListenAddress, context: ServingContext): Promise<Listener> {
     const listener = new Listener(context);
     return new Promise((resolve, reject) => {
-      listener.server.once('error', (error) => reject(new BindError(name, address, error)));
+      listener.server.once('error', (error) =>
+        reject(new BindError(new Error(`${name} ${address.host}:${address.port}`, { cause: error }))),
+      );
       listener.server.listen({ host: address.host, port: address.port, backlog: 1_024 }, () => {
         listener.server.removeAllListeners('error');
         // Later errors are those of accept (descriptors used up): the listener stays, the kernel keeps the queue.

@@ -49,7 +49,7 @@ export function outboundStack(parts: OutboundParts): Handler {
           throw new ProxyError('PF_NO_ROUTE', name.reason);
       }
     } catch (error) {
-      return Promise.reject(error as Error);
+      return Promise.reject(error);
     }
   };
 }
@@ -79,7 +79,7 @@ export function inboundStack(parts: InboundParts): Handler {
       via.mark(request);
       return toApp(request);
     } catch (error) {
-      return Promise.reject(error as Error);
+      return Promise.reject(error);
     }
   };
 }

@@ -18,7 +18,7 @@ export interface LoadTotals {
   readonly failures: ReadonlyMap<string, number>;
 }
 
-/** Open loop: a request is due at its time whether or not earlier ones have been answered. Half of them are POSTs. */
+/** Open loop: a request is due at its time whether or not earlier ones have been answered. Half of them are PUTs: idempotent, so that one which meets the kill may be sent again. */
 export class Load {
   private readonly clock: Clock;
   private readonly origin: string;
@@ -103,16 +103,16 @@ export class Load {
   }
 
   private async call(number: number): Promise<string> {
-    const isPost = number % 2 === 1;
+    const isPut = number % 2 === 1;
     const { statusCode, headers, body } = await request(`${this.origin}/v1/${number}`, {
       dispatcher: this.agent,
-      method: isPost ? 'POST' : 'GET',
+      method: isPut ? 'PUT' : 'GET',
       headers: { host: this.host, 'content-type': 'application/json' },
-      body: isPost ? JSON.stringify({ order: number }) : null,
+      body: isPut ? JSON.stringify({ order: number }) : null,
     });
     const text = await body.text();
     if (statusCode !== 200)
-      throw new Error(`${isPost ? 'POST' : 'GET'} answered ${statusCode} ${String(headers['x-pilotfish-code'] ?? '')}`);
+      throw new Error(`${isPut ? 'PUT' : 'GET'} answered ${statusCode} ${String(headers['x-pilotfish-code'] ?? '')}`);
     const answer = JSON.parse(text) as { copy?: string; path?: string };
     if (answer.path !== `/v1/${number}`) throw new Error('somebody else’s answer');
     return answer.copy ?? '?';

@@ -55,7 +55,7 @@ export function summary(totals: LoadTotals): string {
   const failures = [...totals.failures].map(([what, count]) => `  ${count} × ${what}`);
   return [
     '',
-    `${totals.sent} requests by name (half GET, half POST): ${totals.ok} ok, ${totals.failed} failed`,
+    `${totals.sent} requests by name (half GET, half PUT): ${totals.ok} ok, ${totals.failed} failed`,
     ...failures,
     `latency p50 ${totals.p50Ms.toFixed(1)} ms, p99 ${totals.p99Ms.toFixed(1)} ms, max ${totals.maxMs.toFixed(1)} ms`,
     `answered by ${[...totals.byCopy]

@@ -45,6 +45,7 @@ export class System {
     const port = await firstLine(app, (line) => (JSON.parse(line) as { port?: number }).port);
     const sidecar = await this.startSidecar({
       PILOTFISH_SERVICE: 'orders',
+      PILOTFISH_INBOUND: '127.0.0.1:0',
       PILOTFISH_APP: `127.0.0.1:${port}`,
       PILOTFISH_ID: name,
       PILOTFISH_HEALTH: '/healthz',
@@ -79,7 +80,6 @@ export class System {
   ): Promise<{ child: ChildProcess; addresses: Map<string, string> }> {
     const child = this.spawn([MAIN, 'run'], {
       PILOTFISH_REGISTRY: `file://${this.directory}/registry`,
-      PILOTFISH_INBOUND: '127.0.0.1:0',
       PILOTFISH_OUTBOUND: '127.0.0.1:0',
       PILOTFISH_ADMIN: '127.0.0.1:0',
       PILOTFISH_CONFIG: '',

@@ -1,0 +1,130 @@
+// What an operator sees of a running sidecar and may do to it: its parts' own descriptions, under the names of the admin listener.
+import { createHash } from 'node:crypto';
+import type { AdminControls, AdminSources } from './admin/sources.ts';
+import { readinessOf } from './admin/readiness.ts';
+import type { Config } from './config/config.ts';
+import { maskedConfig } from './config/mask.ts';
+import { causeChain } from './errors.ts';
+import type { Lifecycle } from './listener/lifecycle.ts';
+import type { Listener } from './listener/listener.ts';
+import type { Registry } from './registry/registry.ts';
+import { keyText } from './registry/types.ts';
+import type { OwnService } from './runtime/own-service.ts';
+import type { LineWriter } from './telemetry/line-writer.ts';
+import type { Logger } from './telemetry/logger.ts';
+import type { MetricsSources } from './telemetry/metric-sources.ts';
+import type { Metrics } from './telemetry/metrics.ts';
+import { describeUpstream, upstreamFacts } from './upstream/describe.ts';
+import type { Upstreams } from './upstream/upstreams.ts';
+import type { Clock } from './util/clock.ts';
+
+/** The parts that are looked at; those that are undefined are not there yet, or never will be. */
+export interface SidecarParts {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly registry: Registry | undefined;
+  readonly upstreams: Upstreams | undefined;
+  readonly ownService: OwnService | undefined;
+  readonly inbound: Listener | undefined;
+  readonly outbound: Listener | undefined;
+  readonly lifecycle: Lifecycle | undefined;
+  readonly stdout: LineWriter;
+  readonly accessWriter: LineWriter | undefined;
+}
+
+/** The views of one sidecar; each reads what is true at that moment. */
+export function adminSources(sidecar: SidecarParts): AdminSources & { readonly metricsSources: MetricsSources } {
+  const { clock, config, metrics } = sidecar;
+  const masked = maskedConfig(config);
+  const etag = createHash('sha256').update(JSON.stringify(masked)).digest('hex').slice(0, 32);
+  const entries = () => [...(sidecar.upstreams?.all() ?? [])];
+  return {
+    isLive: () => true,
+    isStarted: () => sidecar.lifecycle !== undefined && sidecar.lifecycle.phase !== 'starting',
+    readiness: () => {
+      const phase = sidecar.lifecycle?.phase ?? 'starting';
+      const { ownService } = sidecar;
+      return readinessOf({
+        phase,
+        isLeaving: phase !== 'starting' && phase !== 'serving',
+        upstreams: entries()
+          .filter(({ isConfigured }) => isConfigured)
+          .map(({ upstream }) => ({
+            name: upstream.name,
+            state: upstream.state,
+            hasList: upstream.view !== undefined,
+          })),
+        registration: ownService?.status,
+        appProblem: ownService === undefined || ownService.isAppUp ? undefined : ownService.appReason,
+        isRegistryUp: sidecar.registry?.status.isUp,
+      });
+    },
+    config: () => ({ masked, etag, generation: 1 }),
+    upstreams: () => ({ upstreams: entries().map((entry) => describeUpstream(entry, clock.now())) }),
+    registration: () => registrationView(sidecar),
+    registry: () => registryView(sidecar),
+    metrics: () => metrics.render(),
+    metricsSources: {
+      upstreams: () => entries().map((entry) => upstreamFacts(entry, clock.now())),
+      registry: () => {
+        const status = sidecar.registry?.status;
+        return status && { name: status.name, isUp: status.isUp !== false, listenerErrors: status.listenerErrors };
+      },
+      registration: () => sidecar.ownService?.status.state,
+      connections: () => ({ inbound: sidecar.inbound?.size ?? 0, outbound: sidecar.outbound?.size ?? 0 }),
+      config: () => ({ generation: 1, lastReloadSuccessful: true }),
+      logs: () => ({
+        process: sidecar.stdout,
+        ...(sidecar.accessWriter === undefined ? {} : { access: sidecar.accessWriter }),
+      }),
+    },
+  };
+}
+
+/** What an operator may set in motion. */
+export function adminControls(sidecar: SidecarParts & { stop(reason: string): Promise<void> }): AdminControls {
+  return {
+    drain: () => void sidecar.lifecycle?.drain(),
+    undrain: () => sidecar.lifecycle?.undrain(),
+    quit: () => void sidecar.stop('POST /quit'),
+    setLogLevel: (level) => {
+      const before = sidecar.log.level;
+      sidecar.log.level = level;
+      return before;
+    },
+  };
+}
+
+function registrationView({ ownService, clock }: SidecarParts): unknown {
+  if (ownService === undefined) return { service: null };
+  const { instance, state, reason, promisedUntilMs } = ownService.status;
+  return {
+    service: ownService.name,
+    state,
+    reason: reason ?? null,
+    promisedForMs: promisedUntilMs === 0 ? null : Math.round(promisedUntilMs - clock.now()),
+    app: { isUp: ownService.isAppUp, reason: ownService.appReason },
+    instance,
+  };
+}
+
+function registryView({ registry }: SidecarParts): unknown {
+  if (registry === undefined) return {};
+  const { name, isUp, watches, registrations, listenerErrors } = registry.status;
+  return {
+    name,
+    isUp: isUp ?? null,
+    capabilities: registry.capabilities,
+    listenerErrors,
+    registrations: registrations.map(({ instance, state }) => ({ id: instance.id, state })),
+    watches: watches.map(({ key, state, stalenessMs, lastError, stats }) => ({
+      service: keyText(key),
+      state,
+      stalenessMs: Math.round(stalenessMs),
+      lastError: lastError === undefined ? null : causeChain(lastError),
+      stats,
+    })),
+  };
+}

@@ -1,0 +1,318 @@
+// The composition root: builds a sidecar out of its parts, in the order in which they depend on each other.
+import { openRegistry } from '../adapters/index.ts';
+import { startAdmin } from './admin/server.ts';
+import type { AdminServer } from './admin/server.ts';
+import type { Config } from './config/config.ts';
+import { ProxyError } from './errors.ts';
+import type { Direction, Handler } from './http/message.ts';
+import { Lifecycle } from './listener/lifecycle.ts';
+import { BindError, Listener } from './listener/listener.ts';
+import { AccessLogHooks } from './middleware/access-log.ts';
+import { trustedPeers } from './middleware/forwarded.ts';
+import { MetricsHooks } from './middleware/metrics.ts';
+import type { CompletionHooks } from './middleware/metrics.ts';
+import { serviceKey } from './registry/types.ts';
+import type { Registry } from './registry/registry.ts';
+import { callApp, callOutside, callUpstream } from './resilience/call.ts';
+import { OutboundNames } from './router/outbound-name.ts';
+import { Outside } from './runtime/outside.ts';
+import { OwnService } from './runtime/own-service.ts';
+import { logRegistryEvent } from './runtime/registry-log.ts';
+import { Serving } from './runtime/serving.ts';
+import { inboundStack, outboundStack } from './runtime/stack.ts';
+import { adminControls, adminSources } from './sidecar-admin.ts';
+import type { SidecarParts } from './sidecar-admin.ts';
+import { fileWriter, stdoutWriter } from './telemetry/log-outputs.ts';
+import type { LineWriter } from './telemetry/line-writer.ts';
+import { Logger } from './telemetry/logger.ts';
+import { Metrics } from './telemetry/metrics.ts';
+import { App } from './upstream/app.ts';
+import { http1Connect } from './upstream/http1-connect.ts';
+import { Upstreams } from './upstream/upstreams.ts';
+import { systemClock } from './util/clock.ts';
+import type { Clock } from './util/clock.ts';
+import { DeadlineLists } from './util/deadline-list.ts';
+
+export interface SidecarOptions {
+  readonly clock?: Clock;
+}
+
+/** A running sidecar. */
+export interface Sidecar {
+  /** Bound addresses, `host:port`; the inbound one only with an own service. */
+  readonly addresses: Readonly<{
+    outbound: string;
+    inbound: string | undefined;
+    admin: string;
+    probes: string | undefined;
+  }>;
+  /** Drains and ends; resolves when everything is closed. Any number of calls. */
+  stop(reason: string): Promise<void>;
+  /** Resolves with the exit code once it has stopped. */
+  readonly finished: Promise<number>;
+}
+
+/** A stalled disk may hold up the exit for so long. */
+const LOG_CLOSE_MS = 1_000;
+/** How often idle metric series are looked for. */
+const SWEEP_MS = 60_000;
+
+/**
+ * Starts everything and resolves once the listeners are bound; registration waits for the app.
+ * @throws Error with `exitCode`: 1 the registry's configuration is wrong, 4 a listener could not bind.
+ */
+export async function startSidecar(config: Config, options: SidecarOptions = {}): Promise<Sidecar> {
+  const sidecar = new RunningSidecar(config, options.clock ?? systemClock);
+  try {
+    await sidecar.start();
+    return sidecar;
+  } catch (error) {
+    await sidecar.abandon();
+    if (error instanceof Error) throw Object.assign(error, { exitCode: error instanceof BindError ? 4 : 1 });
+    throw error;
+  }
+}
+
+/** Everything that a running sidecar consists of. */
+class RunningSidecar implements Sidecar, SidecarParts {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  registry: Registry | undefined = undefined;
+  upstreams: Upstreams | undefined = undefined;
+  ownService: OwnService | undefined = undefined;
+  inbound: Listener | undefined = undefined;
+  outbound: Listener | undefined = undefined;
+  lifecycle: Lifecycle | undefined = undefined;
+  accessWriter: LineWriter | undefined = undefined;
+  readonly stdout: LineWriter;
+  readonly finished: Promise<number>;
+  private readonly deadlines: DeadlineLists;
+  private admin: AdminServer | undefined = undefined;
+  private probes: AdminServer | undefined = undefined;
+  private outside: Outside | undefined = undefined;
+  private app: App | undefined = undefined;
+  private stopping: Promise<void> | undefined = undefined;
+  private finish: (code: number) => void = () => undefined;
+
+  constructor(config: Config, clock: Clock) {
+    this.config = config;
+    this.clock = clock;
+    this.deadlines = new DeadlineLists(clock);
+    this.metrics = new Metrics(clock);
+    this.stdout = stdoutWriter(clock);
+    this.log = new Logger({
+      level: config.log.level,
+      writer: this.stdout,
+      clock,
+      base: config.service ? { service: config.service.name } : {},
+    });
+    this.finished = new Promise((resolve) => (this.finish = resolve));
+  }
+
+  get addresses(): Sidecar['addresses'] {
+    const text = (listener: Listener): string =>
+      `${listener.address.host.includes(':') ? `[${listener.address.host}]` : listener.address.host}:${listener.address.port}`;
+    return {
+      outbound: this.outbound === undefined ? '' : text(this.outbound),
+      inbound: this.inbound === undefined ? undefined : text(this.inbound),
+      admin: this.admin?.address ?? '',
+      probes: this.probes?.address,
+    };
+  }
+
+  async start(): Promise<void> {
+    const { config } = this;
+    if (config.log.access)
+      this.accessWriter = config.log.file === undefined ? this.stdout : await fileWriter(config.log.file, this.clock);
+    await this.openRegistry();
+    await this.openOutbound();
+    if (config.service !== undefined) await this.openInbound(config.service);
+    this.lifecycle = this.makeLifecycle();
+    await this.openAdmin();
+    this.ownService?.start();
+    this.lifecycle.started();
+    this.sweep();
+    const { addresses } = this;
+    for (const [listener, address] of Object.entries(addresses))
+      if (address) this.log.info('listening', { listener, address });
+    this.log.info('started', { registry: config.registry.type });
+  }
+
+  stop(reason: string): Promise<void> {
+    this.stopping ??= this.run(reason);
+    return this.stopping;
+  }
+
+  /** Closes what a failed start has opened. */
+  async abandon(): Promise<void> {
+    this.outbound?.destroy();
+    this.inbound?.destroy();
+    await this.close();
+  }
+
+  private async run(reason: string): Promise<void> {
+    this.log.info('stopping', { reason });
+    await this.lifecycle?.stop();
+    await this.close();
+    this.log.info('stopped');
+    this.stdout.flushSync();
+    this.finish(0);
+  }
+
+  private async close(): Promise<void> {
+    this.ownService?.stop();
+    this.upstreams?.destroy(new ProxyError('PF_DRAINING', 'the sidecar has stopped'));
+    this.outside?.close();
+    this.app?.close();
+    await Promise.all([this.admin?.close(), this.probes?.close(), this.registry?.close()]);
+    if (this.accessWriter !== this.stdout) await this.accessWriter?.close(LOG_CLOSE_MS);
+  }
+
+  private async openRegistry(): Promise<void> {
+    const { config, clock } = this;
+    const { type, ttlMs, guard, snapshots, allowLoopback } = config.registry;
+    this.registry = await openRegistry(
+      { type, options: type === 'file' ? config.registry.file : config.registry.static },
+      {
+        clock,
+        ttlMs,
+        guard,
+        allowLoopback,
+        ...(snapshots === undefined ? {} : { snapshots }),
+        ownAddresses: () => this.ownAddresses(),
+        onEvent: (event) => logRegistryEvent(this.log, event),
+      },
+    );
+  }
+
+  private async openOutbound(): Promise<void> {
+    const { config, clock, deadlines, registry } = this;
+    if (registry === undefined) return;
+    const connect = http1Connect(clock, deadlines, config.http.limits);
+    const upstreams = new Upstreams({
+      clock,
+      connect,
+      watch: (key, options) => registry.watch(key, options),
+      configured: config.upstreams.values(),
+      defaults: config.upstreamDefaults,
+      call: (upstream) => callUpstream(upstream, { clock, deadlines }),
+    });
+    const outside = new Outside({
+      clock,
+      connect,
+      options: config.upstreamDefaults,
+      call: (upstream) => callOutside(upstream, { clock, deadlines }).handle,
+    });
+    this.upstreams = upstreams;
+    this.outside = outside;
+    const handle = outboundStack({
+      isTrusted: trustedPeers(config.http.trusted),
+      names: new OutboundNames(config.http.suffix, config.listeners.outbound.passthrough),
+      toService: (name, request) => upstreams.handle(name, request),
+      toOutside: (host, port, request) => outside.handle(host, port, request),
+    });
+    this.outbound = await Listener.bind(
+      'outbound',
+      config.listeners.outbound.address,
+      this.serving('outbound', handle),
+    );
+  }
+
+  private async openInbound(service: NonNullable<Config['service']>): Promise<void> {
+    const { config, clock, deadlines, registry, log } = this;
+    if (registry === undefined) return;
+    const connect = http1Connect(clock, deadlines, config.http.limits);
+    const isUp = (): boolean => this.ownService?.isAppUp ?? false;
+    this.app = new App({ key: serviceKey(service.name), ...service.app, isUp }, clock, connect);
+    const handle = inboundStack({
+      isTrusted: trustedPeers(config.http.trusted),
+      service: service.name,
+      isDraining: () => this.lifecycle?.isDraining('inbound') ?? false,
+      toApp: callApp(this.app, { clock, deadlines }).handle,
+    });
+    this.inbound = await Listener.bind('inbound', config.listeners.inbound.address, this.serving('inbound', handle));
+    const isLocal = config.registry.type === 'file';
+    this.ownService = new OwnService({
+      service,
+      registry,
+      ttlMs: config.registry.ttlMs,
+      isLocal,
+      clock,
+      log,
+      inbound: this.inbound.address,
+    });
+  }
+
+  private async openAdmin(): Promise<void> {
+    const { config, clock, log } = this;
+    const sources = adminSources(this);
+    this.metrics.sources = sources.metricsSources;
+    const options = { clock, onError: (error: unknown) => log.error('the admin listener met a bug', { error }) };
+    try {
+      this.admin = await startAdmin(config.admin.address, sources, adminControls(this), options);
+    } catch (error) {
+      throw new BindError(error as Error);
+    }
+    const { probes } = config.admin;
+    if (probes === undefined) return;
+    try {
+      this.probes = await startAdmin({ kind: 'tcp', ...probes }, sources, adminControls(this), {
+        ...options,
+        probesOnly: true,
+      });
+    } catch (error) {
+      throw new BindError(error as Error);
+    }
+  }
+
+  private makeLifecycle(): Lifecycle {
+    const { clock, config, inbound, outbound, log } = this;
+    if (outbound === undefined) throw new Error('the outbound listener is bound first');
+    return new Lifecycle({
+      clock,
+      ...config.drain,
+      inbound,
+      outbound,
+      leave: (deadlineMs) => this.ownService?.leave(deadlineMs) ?? Promise.resolve(),
+      rejoin: () => this.ownService?.rejoin(),
+      onPhase: (phase) => log.debug('phase', { phase }),
+    });
+  }
+
+  private serving(direction: Direction, handle: Handler): Serving {
+    const { config, clock, deadlines, log } = this;
+    const { stallMs, idleMs } = config.upstreamDefaults.timeout;
+    const hooks: CompletionHooks[] = [new MetricsHooks(this.metrics)];
+    if (this.accessWriter !== undefined) hooks.unshift(new AccessLogHooks(this.accessWriter, clock));
+    return new Serving({
+      direction,
+      clock,
+      deadlines,
+      limits: config.http.limits,
+      paths: config.http.paths,
+      timeouts: { headMs: config.http.headTimeoutMs, idleMs, stallMs, writeStallMs: idleMs },
+      handle,
+      hooks,
+      log,
+      isDraining: () => this.lifecycle?.isDraining(direction) ?? false,
+    });
+  }
+
+  private ownAddresses(): { host: string; port: number }[] {
+    const { admin } = this.config;
+    const adminPort = Number(/:(\d+)$/.exec(this.admin?.address ?? '')?.[1]);
+    return [
+      ...(this.outbound === undefined ? [] : [this.outbound.address]),
+      ...(admin.address.kind === 'tcp' && adminPort > 0 ? [{ host: admin.address.host, port: adminPort }] : []),
+    ];
+  }
+
+  private sweep(): void {
+    this.clock.setTimer(SWEEP_MS, () => {
+      this.metrics.sweep();
+      if (this.stopping === undefined) this.sweep();
+    });
+  }
+}
