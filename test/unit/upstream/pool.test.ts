@@ -1,0 +1,228 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import type { ClientConnection } from '../../../src/http/exchange.ts';
+import { ProxyError } from '../../../src/errors.ts';
+import { Pool, type ConnectionWaiter } from '../../../src/upstream/pool.ts';
+import { UPSTREAM_DEFAULTS, type ConnectOptions } from '../../../src/upstream/options.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { FakeNetwork, makeRequest, optionsWith, turns, type FakeConnection } from './fakes.ts';
+
+const TARGET = { host: '10.0.0.1', port: 80, address: '10.0.0.1:80' };
+const IGNORE = {
+  onInformational: () => undefined,
+  onResponse: () => undefined,
+  onFailed: () => undefined,
+  onEnd: () => undefined,
+};
+
+class Waiter implements ConnectionWaiter {
+  connection: ClientConnection | undefined = undefined;
+  error: ProxyError | undefined = undefined;
+
+  onConnection(connection: ClientConnection): void {
+    this.connection = connection;
+  }
+
+  onConnectFailed(error: ProxyError): void {
+    this.error = error;
+  }
+}
+
+describe('a pool', () => {
+  let clock = new FakeClock();
+  let network = new FakeNetwork();
+
+  function makePool(connect: Partial<ConnectOptions> = {}): Pool {
+    clock = new FakeClock();
+    network = new FakeNetwork();
+    const options = optionsWith({ connect: { ...UPSTREAM_DEFAULTS.connect, ...connect } });
+    return new Pool(clock, network.connect, TARGET, options);
+  }
+
+  /** Takes a connection, dialled if need be, and sends a request on it. */
+  async function use(pool: Pool, needsFresh = false): Promise<FakeConnection> {
+    const waiter = new Waiter();
+    const connection = pool.acquire(waiter, needsFresh);
+    await turns();
+    const got = (connection ?? waiter.connection) as FakeConnection | undefined;
+    if (got === undefined) throw waiter.error ?? new Error('no connection');
+    const request = makeRequest();
+    got.send(request, request.body, IGNORE);
+    return got;
+  }
+
+  function answer(connection: FakeConnection): void {
+    connection.exchange?.answer();
+  }
+
+  let pool: Pool | undefined;
+  afterEach(() => {
+    pool?.destroy(new ProxyError('PF_UPSTREAM_CLOSED', 'the test is over'));
+    expect(clock.timers).toBe(0);
+    expect(network.open.length).toBe(0);
+  });
+
+  it('uses the connection that was released last, at once', async () => {
+    pool = makePool();
+    const [a, b] = [await use(pool), await use(pool)];
+    answer(a);
+    answer(b);
+    expect(pool.acquire(new Waiter(), false)).toBe(b);
+    expect(network.dials).toBe(2);
+  });
+
+  it('passes over connections that the peer has closed', async () => {
+    pool = makePool();
+    const [a, b] = [await use(pool), await use(pool)];
+    answer(a);
+    answer(b);
+    b.isUsable = false;
+    expect(pool.acquire(new Waiter(), false)).toBe(a);
+    expect(b.isOpen).toBe(false);
+  });
+
+  it('closes idle connections after the idle timeout, the one used last later', async () => {
+    pool = makePool({ idleTimeoutMs: 4_000 });
+    const [a, b] = [await use(pool), await use(pool)];
+    answer(a);
+    await clock.advance(3_000);
+    answer(b);
+    await clock.advance(1_500);
+    expect([a.isOpen, b.isOpen]).toEqual([false, true]);
+    await clock.advance(3_000);
+    expect(network.open).toEqual([]);
+    expect(clock.timers).toBe(0);
+  });
+
+  it('never uses a connection twice where maxIdle is 0, also for one that waits', async () => {
+    pool = makePool({ maxIdle: 0, max: 1 });
+    const first = await use(pool);
+    const waiter = new Waiter();
+    expect(pool.acquire(waiter, false)).toBeUndefined();
+    answer(first);
+    expect(first.isOpen).toBe(false);
+    await turns();
+    expect(waiter.connection).not.toBe(first);
+    expect(waiter.connection?.used).toBe(0);
+  });
+
+  it('keeps no more than maxIdle', async () => {
+    pool = makePool({ maxIdle: 2 });
+    const used = [await use(pool), await use(pool), await use(pool)];
+    used.forEach(answer);
+    expect(network.open).toHaveLength(2);
+  });
+
+  it('makes requests beyond max wait, the longest first', async () => {
+    pool = makePool({ max: 1 });
+    const first = await use(pool);
+    const [second, third] = [new Waiter(), new Waiter()];
+    pool.acquire(second, false);
+    pool.acquire(third, false);
+    answer(first);
+    expect(second.connection).toBe(first);
+    expect(third.connection).toBeUndefined();
+    expect(network.dials).toBe(1);
+  });
+
+  it('refuses with PF_OVERFLOW, nothing sent, once as many wait as there may be connections', async () => {
+    pool = makePool({ max: 1 });
+    await use(pool);
+    pool.acquire(new Waiter(), false);
+    const tooMany = new Waiter();
+    pool.acquire(tooMany, false);
+    expect(tooMany.error).toMatchObject({ code: 'PF_OVERFLOW', requestSent: false, endpoint: '10.0.0.1:80' });
+  });
+
+  it('gives a released connection to who waits for a dial, and keeps the dialled one', async () => {
+    pool = makePool();
+    const first = await use(pool);
+    network.isPatient = true;
+    const waiter = new Waiter();
+    pool.acquire(waiter, false);
+    answer(first);
+    expect(waiter.connection).toBe(first);
+    network.settleDials();
+    expect(pool.describe()).toEqual({ open: 2, idle: 1, dialing: 0, waiting: 0 });
+  });
+
+  it('gives who needs a fresh connection none that was used, and makes room for it', async () => {
+    pool = makePool({ max: 1 });
+    const first = await use(pool);
+    answer(first);
+    const second = await use(pool, true);
+    expect(second).not.toBe(first);
+    expect(second.used).toBe(1);
+    expect(first.isOpen).toBe(false);
+  });
+
+  it('does not give who needs a fresh one a connection that is released meanwhile', async () => {
+    pool = makePool();
+    const first = await use(pool);
+    network.isPatient = true;
+    const waiter = new Waiter();
+    pool.acquire(waiter, true);
+    answer(first);
+    expect(waiter.connection).toBeUndefined();
+    network.settleDials();
+    expect(waiter.connection?.used).toBe(0);
+  });
+
+  it('fails the one that waits longest when a dial fails', async () => {
+    pool = makePool();
+    network.isPatient = true;
+    network.refusing.add(TARGET.address);
+    const [a, b] = [new Waiter(), new Waiter()];
+    pool.acquire(a, false);
+    pool.acquire(b, false);
+    network.settleDials();
+    expect([a.error?.code, b.error?.code]).toEqual(['PF_CONNECT_FAILED', 'PF_CONNECT_FAILED']);
+    expect(pool.describe()).toEqual({ open: 0, idle: 0, dialing: 0, waiting: 0 });
+  });
+
+  it('keeps the connection of a dial whose waiter gave up', async () => {
+    pool = makePool();
+    const waiter = new Waiter();
+    pool.acquire(waiter, false);
+    pool.abandon(waiter);
+    await turns();
+    expect(waiter.connection).toBeUndefined();
+    expect(pool.describe()).toMatchObject({ open: 1, idle: 1 });
+  });
+
+  it('dials again for those that wait when a connection breaks at the limit', async () => {
+    pool = makePool({ max: 1 });
+    const first = await use(pool);
+    const waiter = new Waiter();
+    pool.acquire(waiter, false);
+    first.exchange?.reset();
+    await turns();
+    expect(waiter.connection).toBeDefined();
+  });
+
+  it('closes: idle connections now, busy ones with their exchange, dials when they succeed', async () => {
+    pool = makePool();
+    const [busy, idle] = [await use(pool), await use(pool)];
+    answer(idle);
+    network.isPatient = true;
+    const waiter = new Waiter();
+    pool.acquire(waiter, true);
+    pool.close();
+    expect([idle.isOpen, busy.isOpen]).toEqual([false, true]);
+    expect(waiter.error?.code).toBe('PF_OVERFLOW');
+    network.settleDials();
+    expect(network.open).toEqual([busy]);
+    answer(busy);
+  });
+
+  it('tells whether a connection can be opened', async () => {
+    pool = makePool();
+    const verdicts: (string | undefined)[] = [];
+    pool.probe((error) => verdicts.push(error?.code));
+    await turns();
+    network.refusing.add(TARGET.address);
+    pool.probe((error) => verdicts.push(error?.code));
+    await turns();
+    expect(verdicts).toEqual([undefined, 'PF_CONNECT_FAILED']);
+    expect(pool.describe()).toEqual({ open: 1, idle: 1, dialing: 0, waiting: 0 });
+  });
+});

@@ -1,0 +1,482 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ProxyError } from '../../../src/errors.ts';
+import { Body } from '../../../src/http/body.ts';
+import type { Handler, ProxyRequest, ProxyResponse } from '../../../src/http/message.ts';
+import { callUpstream } from '../../../src/resilience/call.ts';
+import { describeEndpoint } from '../../../src/upstream/describe.ts';
+import { UPSTREAM_DEFAULTS, type UpstreamOptions } from '../../../src/upstream/options.ts';
+import { Upstream } from '../../../src/upstream/upstream.ts';
+import { DeadlineLists } from '../../../src/util/deadline-list.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { FakeNetwork, FakeWatch, instance, makeRequest, optionsWith, ORDERS, turns } from './fakes.ts';
+import type { FakeExchange } from './fakes.ts';
+
+let clock: FakeClock;
+let network: FakeNetwork;
+let watch: FakeWatch;
+let upstream: Upstream;
+let handle: Handler;
+
+function open(options: Partial<UpstreamOptions> = {}, isKnown = true): void {
+  const identity = { name: 'orders', key: ORDERS, options: optionsWith(options), isKnown };
+  upstream = new Upstream(identity, { clock, connect: network.connect, watch: watch.service });
+  handle = callUpstream(upstream, { clock, deadlines: new DeadlineLists(clock) }).handle;
+}
+
+/** What became of a request: a status, or the code of its error; undefined while it runs. */
+interface Sent {
+  readonly request: ProxyRequest;
+  result: number | string | undefined;
+  response: ProxyResponse | undefined;
+  error: unknown;
+}
+
+function send(method = 'GET', body?: Body): Sent {
+  const request = makeRequest(method, body, clock.now());
+  const sent: Sent = { request, result: undefined, response: undefined, error: undefined };
+  handle(request).then(
+    (response) => {
+      sent.result = response.status;
+      sent.response = response;
+    },
+    (error: unknown) => {
+      sent.error = error;
+      sent.result = error instanceof ProxyError ? error.code : 'bug';
+    },
+  );
+  return sent;
+}
+
+async function sendAndSettle(method = 'GET', body?: Body): Promise<Sent> {
+  const sent = send(method, body);
+  await turns();
+  return sent;
+}
+
+function last(): FakeExchange {
+  const exchange = network.exchanges.at(-1);
+  if (exchange === undefined) throw new Error('nothing was sent');
+  return exchange;
+}
+
+function addressesPicked(): string[] {
+  return network.exchanges.map((exchange) => exchange.connection.target.address);
+}
+
+function why(id: string): string {
+  for (const endpoint of [...upstream.endpoints, ...upstream.drainingEndpoints]) {
+    if (endpoint.id === id) return describeEndpoint(endpoint, clock.now()).why;
+  }
+  return 'not there';
+}
+
+beforeEach(() => {
+  clock = new FakeClock();
+  network = new FakeNetwork();
+  watch = new FakeWatch();
+});
+
+afterEach(async () => {
+  upstream.destroy(new ProxyError('PF_UPSTREAM_CLOSED', 'the test is over'));
+  await turns();
+  expect(network.open.length).toBe(0);
+});
+
+describe('before the first list', () => {
+  it('lets requests wait and go when it comes', async () => {
+    open();
+    const sent = send();
+    await clock.advance(900);
+    expect(sent.result).toBeUndefined();
+    watch.give([instance(1)]);
+    await turns();
+    last().answer();
+    await turns();
+    expect(sent.result).toBe(200);
+    expect(sent.request.pickedAtMs - sent.request.receivedAtMs).toBe(900);
+  });
+
+  it('fails them after a second with PF_NO_ENDPOINT, and later ones at once', async () => {
+    open({}, false);
+    const first = send();
+    await clock.advance(1_000);
+    expect(first.result).toBe('PF_NO_ENDPOINT');
+    expect((await sendAndSettle()).result).toBe('PF_NO_ENDPOINT');
+    watch.give([instance(1)]);
+    const second = await sendAndSettle();
+    last().answer();
+    await turns();
+    expect(second.result).toBe(200);
+  });
+
+  it('forgets a request whose client went away meanwhile', async () => {
+    open();
+    const sent = send();
+    sent.request.abort(new ProxyError('PF_CLIENT_CLOSED', 'gone'));
+    await turns();
+    expect(sent.result).toBe('PF_CLIENT_CLOSED');
+    watch.give([instance(1)]);
+    await turns();
+    expect(network.exchanges).toHaveLength(0);
+    expect(upstream.inFlight).toBe(0);
+  });
+
+  it('does not let more than 1,024 wait', async () => {
+    open();
+    const sent = Array.from({ length: 1_025 }, () => send());
+    await turns();
+    expect(sent.map(({ result }) => result).filter(Boolean)).toEqual(['PF_OVERFLOW']);
+  });
+});
+
+describe('without an instance', () => {
+  it('answers PF_NO_ROUTE for a service that the registry has never named', async () => {
+    open({}, false);
+    watch.give([]);
+    expect((await sendAndSettle()).result).toBe('PF_NO_ROUTE');
+  });
+
+  it('answers PF_NO_ENDPOINT for one that it has named before, or that the configuration names', async () => {
+    open({}, false);
+    watch.give([instance(1)]);
+    watch.give([]);
+    expect((await sendAndSettle()).result).toBe('PF_NO_ENDPOINT');
+    upstream.close();
+    open({}, true);
+    watch.give([]);
+    expect((await sendAndSettle()).result).toBe('PF_NO_ENDPOINT');
+  });
+
+  it('never says PF_NO_ROUTE while the registry cannot be heard', async () => {
+    open({}, false);
+    watch.give([]);
+    watch.state('stale');
+    expect((await sendAndSettle()).result).toBe('PF_NO_ENDPOINT');
+  });
+
+  it('does not pick what takes no traffic, and says why', async () => {
+    open();
+    watch.give([
+      instance(1, { weight: 0 }),
+      instance(2, { enabled: false }),
+      instance(3, { health: 'critical' }),
+      instance(4, { protocol: 'tcp' }),
+    ]);
+    expect((await sendAndSettle()).result).toBe('PF_NO_ENDPOINT');
+    expect(['orders-1', 'orders-2', 'orders-3', 'orders-4'].map(why)).toEqual([
+      'weight 0: takes no new traffic',
+      'disabled in the registry',
+      'the registry says: critical',
+      'protocol tcp is not supported',
+    ]);
+  });
+});
+
+describe('an update of the list', () => {
+  it('keeps connections, counters and ejection of endpoints that stay', async () => {
+    open();
+    watch.give([instance(1)]);
+    await sendAndSettle();
+    last().answer();
+    const [before] = upstream.endpoints;
+    watch.give([instance(1, { weight: 50, metadata: { version: '2' } }), instance(2)]);
+    expect([...upstream.endpoints][0]).toBe(before);
+    expect(before?.instance.weight).toBe(50);
+    expect(before?.outcomes.success).toBe(1);
+    expect(network.open).toHaveLength(1);
+  });
+
+  it('lets a removed endpoint finish its in-flight answer, then closes its pool', async () => {
+    open();
+    watch.give([instance(1)]);
+    const sent = await sendAndSettle();
+    const body = last().begin();
+    await turns();
+    watch.give([instance(2)]);
+    expect(sent.result).toBe(200);
+    expect(why('orders-1')).toBe('draining: left the registry');
+    expect(network.open).toHaveLength(1);
+    body.end(undefined);
+    last().finish();
+    expect(network.open).toHaveLength(0);
+    expect(why('orders-1')).toBe('not there');
+  });
+
+  it('takes another address or protocol for another endpoint', async () => {
+    open();
+    watch.give([instance(1)]);
+    const [before] = upstream.endpoints;
+    watch.give([instance(1, { port: 81 })]);
+    const [after] = upstream.endpoints;
+    expect(after).not.toBe(before);
+    expect(before?.isDraining).toBe(true);
+  });
+
+  it('picks suspects, flapping and leaving ones only when there is nobody else', async () => {
+    open();
+    watch.give([instance(1), instance(2), instance(3), instance(4), instance(5, { leaving: true })], {
+      suspects: ['orders-3'],
+      flapping: ['orders-4'],
+    });
+    for (let i = 0; i < 40; i++) await sendAndSettle();
+    expect(new Set(addressesPicked())).toEqual(new Set(['10.0.0.1:80', '10.0.0.2:80']));
+    expect(upstream.isPanicking).toBe(false);
+    watch.give([instance(5, { leaving: true })]);
+    await sendAndSettle();
+    expect(addressesPicked().at(-1)).toBe('10.0.0.5:80');
+  });
+
+  it('uses suspects like the others once they are more than those, and says so', async () => {
+    open();
+    watch.give([instance(1), instance(2), instance(3)], { suspects: ['orders-2', 'orders-3'] });
+    for (let i = 0; i < 40; i++) await sendAndSettle();
+    expect(new Set(addressesPicked()).size).toBe(3);
+    expect(upstream.isPanicking).toBe(true);
+  });
+
+  it('probes suspects, and reports those that cannot be connected to', async () => {
+    open();
+    network.refusing.add('10.0.0.2:80');
+    watch.give([instance(1), instance(2), instance(3)], { suspects: ['orders-2', 'orders-3'] });
+    await clock.advance(5_000);
+    expect(watch.failedProbes).toEqual(['orders-2']);
+    expect(network.dials).toBeGreaterThan(4);
+    watch.give([instance(1), instance(3)]);
+    const { dials } = network;
+    await clock.advance(10_000);
+    expect(network.dials).toBe(dials);
+  });
+});
+
+describe('an endpoint that refuses connections', () => {
+  beforeEach(() => {
+    open();
+    watch.give([instance(1), instance(2), instance(3)]);
+    network.refusing.add('10.0.0.1:80');
+    network.onSent = (exchange) => exchange.answer();
+  });
+
+  it('loses no request, POST included, and is ejected after five failures', async () => {
+    const sent = [];
+    for (let i = 0; i < 60; i++) sent.push(await sendAndSettle(i % 2 ? 'POST' : 'GET', Body.of(Buffer.from('x'))));
+    expect(sent.map(({ result }) => result)).toEqual(sent.map(() => 200));
+    expect(upstream.outcomes['connect-failed']).toBe(5);
+    expect(why('orders-1')).toMatch(/^ejected for \d\.\d s more, after 5 consecutive failures; picked last$/);
+  });
+
+  it('stays out, for longer each time, while no connection can be opened', async () => {
+    for (let i = 0; i < 60; i++) await sendAndSettle();
+    const [endpoint] = upstream.endpoints;
+    const before = network.dials;
+    await clock.advance(5_100);
+    expect(network.dials).toBe(before + 1);
+    expect(endpoint?.outlier.isEjected).toBe(true);
+    await clock.advance(9_800);
+    expect(network.dials).toBe(before + 1);
+    await clock.advance(300);
+    expect(network.dials).toBe(before + 2);
+    network.refusing.clear();
+    await clock.advance(21_000);
+    expect(endpoint?.outlier.isEjected).toBe(false);
+    for (let i = 0; i < 30; i++) await sendAndSettle();
+    expect(addressesPicked().slice(-30)).toContain('10.0.0.1:80');
+  });
+
+  it('is out again at the first failure after it was let back in', async () => {
+    for (let i = 0; i < 60; i++) await sendAndSettle();
+    network.refusing.clear();
+    await clock.advance(5_100);
+    const [endpoint] = upstream.endpoints;
+    expect(endpoint?.outlier.isEjected).toBe(false);
+    network.onSent = (exchange) => {
+      if (exchange.connection.target.address === '10.0.0.1:80') exchange.reset();
+      else exchange.answer();
+    };
+    for (let i = 0; i < 30; i++) expect((await sendAndSettle()).result).toBe(200);
+    expect(endpoint?.outlier.ejections).toBe(2);
+    expect(endpoint?.outcomes.reset).toBe(1);
+  });
+
+  it('is let back in when the others leave', async () => {
+    for (let i = 0; i < 60; i++) await sendAndSettle();
+    watch.give([instance(1)]);
+    expect(why('orders-1')).toBe('picked');
+  });
+});
+
+describe('all endpoints failing', () => {
+  it('never ejects the last one', async () => {
+    open();
+    watch.give([instance(1), instance(2), instance(3)]);
+    network.onSent = (exchange) => exchange.answer(503);
+    for (let i = 0; i < 100; i++) await sendAndSettle('POST', Body.of(Buffer.from('x')));
+    const ejected = [...upstream.endpoints].filter((endpoint) => endpoint.outlier.isEjected);
+    expect(ejected).toHaveLength(2);
+  });
+});
+
+describe('a claim', () => {
+  beforeEach(() => {
+    open();
+    watch.give([instance(1)]);
+  });
+
+  it('ends when the answer has ended, not with its head', async () => {
+    await sendAndSettle();
+    const body = last().begin();
+    await turns();
+    expect(upstream.inFlight).toBe(1);
+    body.end(undefined);
+    last().finish();
+    expect(upstream.inFlight).toBe(0);
+    expect(upstream.outcomes.success).toBe(1);
+  });
+
+  it('is held against nobody when the client goes away', async () => {
+    for (let i = 0; i < 10; i++) {
+      const sent = await sendAndSettle();
+      sent.request.abort(new ProxyError('PF_CLIENT_CLOSED', 'gone'));
+      await turns();
+      expect(sent.result).toBe('PF_CLIENT_CLOSED');
+    }
+    expect(upstream.outcomes).toMatchObject({ cancelled: 10, reset: 0, timeout: 0 });
+    expect(upstream.inFlight).toBe(0);
+    expect(network.open).toHaveLength(0);
+    const [endpoint] = upstream.endpoints;
+    expect(endpoint?.outlier.consecutiveFailures).toBe(0);
+  });
+
+  it('can be given up while its connection is being made', async () => {
+    network.isPatient = true;
+    const sent = await sendAndSettle();
+    sent.request.abort(new ProxyError('PF_CLIENT_CLOSED', 'gone'));
+    await turns();
+    expect(sent.result).toBe('PF_CLIENT_CLOSED');
+    network.settleDials();
+    expect(network.exchanges).toHaveLength(0);
+    expect(upstream.inFlight).toBe(0);
+  });
+
+  it('stops the answer when the client goes away within it', async () => {
+    const sent = await sendAndSettle();
+    last().begin();
+    await turns();
+    sent.request.abort(new ProxyError('PF_CLIENT_CLOSED', 'gone'));
+    expect(network.open).toHaveLength(0);
+    expect(upstream.outcomes.cancelled).toBe(1);
+  });
+});
+
+describe('deadlines', () => {
+  it('ends an attempt without an answer and tries another endpoint, idempotent methods only', async () => {
+    open();
+    watch.give([instance(1), instance(2)]);
+    const get = await sendAndSettle();
+    const post = await sendAndSettle('POST', Body.of(Buffer.from('x')));
+    await clock.advance(5_400);
+    expect(post.result).toBe('PF_TIMEOUT');
+    expect(post.error).toMatchObject({ requestSent: true, status: 504 });
+    expect(get.request.attempts.map(({ result }) => result)).toEqual(['PF_TIMEOUT', undefined]);
+    expect(get.request.attempts[0]?.endpoint).not.toBe(get.request.attempts[1]?.endpoint);
+    last().answer();
+    await turns();
+    expect(get.result).toBe(200);
+    expect(upstream.outcomes.timeout).toBe(2);
+  });
+
+  it('ends a request at its own deadline, whatever its attempts', async () => {
+    open({ timeout: { ...UPSTREAM_DEFAULTS.timeout, requestMs: 8_000 } });
+    watch.give([instance(1), instance(2)]);
+    const sent = await sendAndSettle();
+    await clock.advance(8_500);
+    expect(sent.result).toBe('PF_TIMEOUT');
+    expect(sent.request.attempts).toHaveLength(2);
+    // Five seconds were the first one's, three the second one's.
+    expect(upstream.outcomes).toMatchObject({ timeout: 1, cancelled: 1 });
+  });
+
+  it('leaves no deadline behind', async () => {
+    open();
+    watch.give([instance(1)]);
+    network.onSent = (exchange) => exchange.answer();
+    await sendAndSettle();
+    await clock.advance(20_000);
+    expect(clock.timers).toBe(0);
+  });
+
+  it('does not end an answer whose head has come', async () => {
+    open();
+    watch.give([instance(1)]);
+    const sent = await sendAndSettle();
+    const body = last().begin();
+    await clock.advance(60_000);
+    expect(sent.result).toBe(200);
+    body.end(undefined);
+    last().finish();
+    expect(upstream.outcomes.success).toBe(1);
+  });
+});
+
+describe('a registered sidecar that did not execute the request', () => {
+  const codes = [
+    [503, 'PF_APP_DOWN', /its sidecar said that its app is down/],
+    [503, 'PF_DRAINING', /its sidecar said that it is stopping/],
+    [503, 'PF_OVERFLOW', /^picked$/],
+    [421, 'PF_MISDIRECTED', /a misdirected record/],
+  ] as const;
+
+  it.each(codes)('%i %s: POST goes elsewhere', async (status, code, reason) => {
+    open();
+    watch.give([instance(1), instance(2)]);
+    const sent = await sendAndSettle('POST', Body.of(Buffer.from('content')));
+    const first = last();
+    first.answer(status, [['x-pilotfish-code', code]], 'a problem');
+    await turns();
+    expect(network.exchanges).toHaveLength(2);
+    expect(last().connection.target.address).not.toBe(first.connection.target.address);
+    expect(why(first.connection.target.address === '10.0.0.1:80' ? 'orders-1' : 'orders-2')).toMatch(reason);
+    expect(last().body.takeWhole(100)?.content.map(String)).toEqual(['content']);
+    last().answer();
+    await turns();
+    expect(sent.result).toBe(200);
+    expect(sent.request.attempts.map(({ result }) => result)).toEqual([code, 200]);
+    expect(upstream.outcomes).toMatchObject({ 'not-executed': 1, success: 1 });
+    expect(upstream.inFlight).toBe(0);
+  });
+
+  it('is believed only with the status that belongs to the code, and only from a registry', async () => {
+    open();
+    watch.give([instance(1), instance(2)]);
+    const misfit = await sendAndSettle('POST', Body.of(Buffer.from('x')));
+    last().answer(503, [['x-pilotfish-code', 'PF_MISDIRECTED']]);
+    watch.give([instance(1), instance(2)], { origin: 'static' });
+    const unregistered = await sendAndSettle('POST', Body.of(Buffer.from('x')));
+    last().answer(503, [['x-pilotfish-code', 'PF_DRAINING']]);
+    await turns();
+    expect([misfit.result, unregistered.result]).toEqual([503, 503]);
+    expect(network.exchanges).toHaveLength(2);
+  });
+
+  it('gives the last code to the caller when all say so', async () => {
+    open();
+    watch.give([instance(1), instance(2)]);
+    network.onSent = (exchange) => exchange.answer(503, [['x-pilotfish-code', 'PF_DRAINING']]);
+    const sent = send('POST', Body.of(Buffer.from('x')));
+    await clock.advance(100);
+    expect(sent.error).toMatchObject({ code: 'PF_DRAINING', status: 503 });
+    expect(sent.request.attempts).toHaveLength(3);
+  });
+});
+
+it('says for whom a request is, once, whatever the app said', async () => {
+  open();
+  watch.give([instance(1), instance(2)]);
+  network.onSent = (exchange) => exchange.answer(503);
+  const request = makeRequest();
+  request.headers.append('X-Pilotfish-To', 'payments');
+  const answered = handle(request);
+  await clock.advance(100);
+  await answered;
+  expect(request.attempts).toHaveLength(3);
+  expect(request.headers.getAll('x-pilotfish-to')).toEqual(['orders']);
+});
