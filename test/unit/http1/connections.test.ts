@@ -6,7 +6,7 @@ import { Headers } from '../../../src/http/headers.ts';
 import { ProxyResponse, type ProxyRequest } from '../../../src/http/message.ts';
 import { DeadlineLists } from '../../../src/util/deadline-list.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
-import { closeAll, dial, listen, makePool, NO_TIMEOUTS, proxyTo, RawPeer, serve } from './support.ts';
+import { closeAll, dial, listen, makePool, proxyTo, RawPeer, serve } from './support.ts';
 
 afterEach(closeAll);
 
