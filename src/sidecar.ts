@@ -2,6 +2,7 @@
 import { openRegistry } from '../adapters/index.ts';
 import { startAdmin } from './admin/server.ts';
 import type { AdminServer } from './admin/server.ts';
+import { registrySelection } from './config/config.ts';
 import type { Config } from './config/config.ts';
 import { ProxyError } from './errors.ts';
 import type { Direction, Handler } from './http/message.ts';
@@ -172,19 +173,16 @@ class RunningSidecar implements Sidecar, SidecarParts {
 
   private async openRegistry(): Promise<void> {
     const { config, clock } = this;
-    const { type, ttlMs, guard, snapshots, allowLoopback } = config.registry;
-    this.registry = await openRegistry(
-      { type, options: type === 'file' ? config.registry.file : config.registry.static },
-      {
-        clock,
-        ttlMs,
-        guard,
-        allowLoopback,
-        ...(snapshots === undefined ? {} : { snapshots }),
-        ownAddresses: () => this.ownAddresses(),
-        onEvent: (event) => logRegistryEvent(this.log, event),
-      },
-    );
+    const { ttlMs, guard, snapshots, allowLoopback } = config.registry;
+    this.registry = await openRegistry(registrySelection(config.registry), {
+      clock,
+      ttlMs,
+      guard,
+      allowLoopback,
+      ...(snapshots === undefined ? {} : { snapshots }),
+      ownAddresses: () => this.ownAddresses(),
+      onEvent: (event) => logRegistryEvent(this.log, event),
+    });
   }
 
   private async openOutbound(): Promise<void> {

@@ -49,7 +49,7 @@ export function outboundStack(parts: OutboundParts): Handler {
           throw new ProxyError('PF_NO_ROUTE', name.reason);
       }
     } catch (error) {
-      return Promise.reject(error);
+      return rejected(error);
     }
   };
 }
@@ -79,7 +79,11 @@ export function inboundStack(parts: InboundParts): Handler {
       via.mark(request);
       return toApp(request);
     } catch (error) {
-      return Promise.reject(error);
+      return rejected(error);
     }
   };
+}
+
+function rejected(error: unknown): Promise<never> {
+  return Promise.reject(error instanceof Error ? error : new Error('no error was thrown', { cause: error }));
 }
