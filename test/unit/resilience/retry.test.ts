@@ -1,0 +1,230 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { ProxyError, type ErrorFacts } from '../../../src/errors.ts';
+import { Body, type BodyReader } from '../../../src/http/body.ts';
+import { ProxyResponse, type ProxyRequest } from '../../../src/http/message.ts';
+import { deadline } from '../../../src/resilience/deadline.ts';
+import { RetryBudget } from '../../../src/resilience/retry-budget.ts';
+import { retry } from '../../../src/resilience/retry.ts';
+import { UPSTREAM_DEFAULTS, type RetryOptions } from '../../../src/upstream/options.ts';
+import { DeadlineLists } from '../../../src/util/deadline-list.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { makeRequest } from '../upstream/fakes.ts';
+
+type Try = ProxyError | ProxyResponse | ((request: ProxyRequest) => Promise<ProxyResponse>);
+
+const AT = { endpoint: '10.0.0.1:80' };
+const NEVER_SENT = failure('PF_CONNECT_FAILED', { ...AT, requestSent: false });
+const RESET = failure('PF_UPSTREAM_CLOSED', { ...AT, requestSent: true });
+const IGNORE: BodyReader = { onData: () => undefined, onEnd: () => undefined, onError: () => undefined };
+
+let clock: FakeClock;
+let tries: number[];
+
+function failure(code: ProxyError['code'], facts: ErrorFacts): ProxyError {
+  return new ProxyError(code, code, facts);
+}
+
+function status(code: number, body?: Body): ProxyResponse {
+  return new ProxyResponse(code, undefined, body);
+}
+
+/** Runs one request against `outcomes` in order, the last one for ever; gives its status, or the code of its error. */
+async function run(
+  outcomes: readonly Try[],
+  {
+    method = 'GET',
+    body = Body.empty,
+    options = {},
+    budget = new RetryBudget({ ratio: 0, minPerSecond: 100 }),
+  }: {
+    method?: string;
+    body?: Body;
+    options?: Partial<RetryOptions>;
+    budget?: RetryBudget;
+  } = {},
+): Promise<number | string> {
+  const all = { ...UPSTREAM_DEFAULTS.retry, ...options };
+  const layer = retry(all, { clock, deadlines: new DeadlineLists(clock), budget, requestMs: 15_000 });
+  const request = makeRequest(method, body, clock.now());
+  const handle = layer((seen) => {
+    const outcome = outcomes[Math.min(tries.length, outcomes.length - 1)];
+    tries.push(clock.now());
+    if (typeof outcome === 'function') return outcome(seen);
+    return outcome instanceof ProxyResponse ? Promise.resolve(outcome) : Promise.reject(outcome ?? new Error('none'));
+  });
+  const ended = handle(request).then(
+    (response) => response.status,
+    (error: unknown) => (error instanceof ProxyError ? error.code : 'bug'),
+  );
+  await clock.advance(20_000);
+  return ended;
+}
+
+beforeEach(() => {
+  clock = new FakeClock();
+  tries = [];
+});
+
+describe('what is tried again', () => {
+  const rows: readonly (readonly [string, Try, string, number])[] = [
+    ['a refused connection', NEVER_SENT, 'POST', 3],
+    [
+      'a connection found closed before anything was sent',
+      failure('PF_UPSTREAM_CLOSED', { ...AT, requestSent: false }),
+      'POST',
+      3,
+    ],
+    ['a sidecar that did not execute it', failure('PF_DRAINING', { ...AT, requestSent: false }), 'POST', 3],
+    ['our own limit on connections', failure('PF_OVERFLOW', { ...AT, requestSent: false }), 'POST', 3],
+    ['a timeout before anything was sent', failure('PF_TIMEOUT', { ...AT, requestSent: false }), 'POST', 3],
+    ['a reset', RESET, 'GET', 3],
+    ['a reset', RESET, 'PUT', 3],
+    ['a reset', RESET, 'DELETE', 3],
+    ['a reset', RESET, 'POST', 1],
+    ['a reset', RESET, 'PATCH', 1],
+    ['a malformed answer', failure('PF_UPSTREAM_PROTOCOL', { ...AT, requestSent: true }), 'GET', 3],
+    ['a malformed answer', failure('PF_UPSTREAM_PROTOCOL', { ...AT, requestSent: true }), 'POST', 1],
+    ['an attempt without an answer', failure('PF_TIMEOUT', { ...AT, requestSent: true }), 'HEAD', 3],
+    ['an attempt without an answer', failure('PF_TIMEOUT', { ...AT, requestSent: true }), 'POST', 1],
+    ['503', status(503), 'GET', 3],
+    ['503', status(503), 'POST', 1],
+    ['500', status(500), 'GET', 1],
+    ['429', status(429), 'GET', 1],
+    ['nobody to pick', failure('PF_NO_ENDPOINT', {}), 'GET', 1],
+    ['a client that went away', failure('PF_CLIENT_CLOSED', {}), 'GET', 1],
+    ['a bug', (): Promise<ProxyResponse> => Promise.reject(new Error('bug')), 'GET', 1],
+  ];
+
+  it.each(rows)('%s, %#', async (_what, outcome, method, expected) => {
+    await run([outcome], { method });
+    expect(tries).toHaveLength(expected);
+  });
+
+  it('can be restricted by configuration', async () => {
+    const on = { connect: false, resetBeforeResponse: false, attemptTimeout: false, statuses: [] };
+    for (const outcome of [NEVER_SENT, RESET, status(503)]) {
+      tries = [];
+      await run([outcome], { options: { on } });
+      expect(tries).toHaveLength(1);
+    }
+  });
+});
+
+describe('the loop', () => {
+  it('gives the first good answer', async () => {
+    expect(await run([RESET, status(503), status(200)])).toBe(200);
+    expect(tries).toHaveLength(3);
+  });
+
+  it('gives the last answer or error when no try is left', async () => {
+    expect(await run([RESET, status(503)])).toBe(503);
+    tries = [];
+    expect(await run([status(503), RESET])).toBe('PF_UPSTREAM_CLOSED');
+  });
+
+  it('goes elsewhere at once, and waits a little before any further retry', async () => {
+    await run([RESET], { options: { attempts: 4 } });
+    const [first = 0, second = 0, third = 0, fourth = 0] = tries;
+    expect(second).toBe(first);
+    expect(third - second).toBeGreaterThan(0);
+    expect(third - second).toBeLessThanOrEqual(25);
+    expect(fourth - third).toBeLessThanOrEqual(50);
+  });
+
+  it('stops when the budget is spent', async () => {
+    const budget = new RetryBudget({ ratio: 0, minPerSecond: 0 });
+    expect(await run([status(503), status(200)], { budget })).toBe(503);
+    expect(await run([RESET], { budget })).toBe('PF_UPSTREAM_CLOSED');
+    expect(tries).toHaveLength(2);
+  });
+
+  it('reads an answer that nobody gets to its end where it is short, and cancels it where it is long', async () => {
+    const [short, long] = [new Body(undefined, undefined), new Body(undefined, 1_000_000)];
+    await run([status(503, short), status(503, long), status(200)]);
+    short.push(Buffer.from('problem'));
+    expect(short.heldBytes).toBe(0);
+    long.push(Buffer.from('x'));
+    expect(long.received).toBe(0);
+  });
+
+  it('stops when the client goes away, also between two tries', async () => {
+    let seen: ProxyRequest | undefined;
+    const gone = failure('PF_CLIENT_CLOSED', {});
+    const layer = retry(UPSTREAM_DEFAULTS.retry, {
+      clock,
+      deadlines: new DeadlineLists(clock),
+      budget: new RetryBudget({ ratio: 0, minPerSecond: 100 }),
+      requestMs: 15_000,
+    });
+    const handle = layer((request) => {
+      seen = request;
+      tries.push(clock.now());
+      return Promise.reject(NEVER_SENT);
+    });
+    const ended = handle(makeRequest('GET', Body.empty, clock.now())).catch((error: unknown) => error);
+    await clock.advance(0);
+    expect(tries).toHaveLength(2);
+    seen?.abort(gone);
+    await clock.advance(1_000);
+    expect(await ended).toBe(gone);
+    expect(tries).toHaveLength(2);
+  });
+});
+
+describe('a body', () => {
+  it('is given to each attempt anew', async () => {
+    const seen: string[] = [];
+    const take = (request: ProxyRequest): Promise<ProxyResponse> => {
+      seen.push(Buffer.concat(request.body.takeWhole(100)?.content ?? []).toString());
+      return Promise.reject(NEVER_SENT);
+    };
+    await run([take], { method: 'POST', body: Body.of(Buffer.from('content')) });
+    expect(seen).toEqual(['content', 'content', 'content']);
+  });
+
+  it('of which too much was read ends the tries', async () => {
+    const body = new Body(undefined, undefined);
+    const take = (request: ProxyRequest): Promise<ProxyResponse> => {
+      request.body.read(IGNORE);
+      body.push(Buffer.alloc(70_000));
+      return Promise.reject(RESET);
+    };
+    await run([take], { method: 'PUT', body });
+    expect(tries).toHaveLength(1);
+  });
+
+  it('that is too long to hold is tried again while it was not read', async () => {
+    const body = new Body(undefined, 10_000_000);
+    expect(await run([NEVER_SENT, status(200)], { method: 'POST', body })).toBe(200);
+    expect(tries).toHaveLength(2);
+  });
+
+  it('of an upgrade is left alone', async () => {
+    const body = new Body(undefined, undefined);
+    const request = makeRequest('GET', body, clock.now());
+    request.isUpgrade = true;
+    const layer = retry(UPSTREAM_DEFAULTS.retry, {
+      clock,
+      deadlines: new DeadlineLists(clock),
+      budget: new RetryBudget({ ratio: 0, minPerSecond: 100 }),
+      requestMs: 0,
+    });
+    await layer((seen) => Promise.resolve(status(seen.body === body ? 101 : 500)))(request);
+    expect(request.body).toBe(body);
+  });
+});
+
+describe('a deadline as a layer', () => {
+  it('aborts the request when its time is over, and is gone when the answer is there', async () => {
+    const layer = deadline(2_000, new DeadlineLists(clock));
+    const slow = makeRequest('GET', Body.empty, clock.now());
+    const ended = layer(
+      (request) => new Promise((_, reject) => request.workedOnBy({ abort: (reason) => reject(reason) })),
+    )(slow).catch((error: unknown) => error);
+    await clock.advance(2_200);
+    expect(await ended).toMatchObject({ code: 'PF_TIMEOUT', status: 504 });
+    await layer(() => Promise.resolve(status(200)))(makeRequest('GET', Body.empty, clock.now()));
+    await clock.advance(5_000);
+    expect(clock.timers).toBe(0);
+  });
+});
