@@ -10,9 +10,9 @@ import { RegistryError, type Capabilities, type ServiceInstance, type ServiceKey
 import { ParentWatches, watchDirectory, type DirectoryWatch } from './directory-watch.ts';
 import { FileKeeper } from './keeper.ts';
 import { decodeSegment, encodeSegment, groupDirectory, isRecordName, recordId, serviceDirectory } from './layout.ts';
-import { isCertainlyDead, isVisible } from './process-identity.ts';
+import { isCertainlyDead } from './process-identity.ts';
 import { readRecord } from './record-file.ts';
-import { ServiceDirectory } from './service-directory.ts';
+import { Population, ServiceDirectory } from './service-directory.ts';
 
 /** Options of the `file` registry. */
 export interface FileOptions {
@@ -81,6 +81,7 @@ class FileDriver implements RegistryDriver {
   private readonly isDefault: boolean;
   private readonly clock: Clock;
   private readonly parents: ParentWatches;
+  private readonly population = new Population();
   private readonly followed = new Map<string, { directory: ServiceDirectory; sink: ReadingSink }>();
 
   constructor(root: string, isDefault: boolean, clock: Clock) {
@@ -92,7 +93,7 @@ class FileDriver implements RegistryDriver {
 
   async follow(key: ServiceKey, sink: ReadingSink, signal: AbortSignal): Promise<void> {
     const path = serviceDirectory(this.root, key);
-    const directory = new ServiceDirectory(this.root, key, this.clock);
+    const directory = new ServiceDirectory(this.root, key, this.clock, this.population);
     const wakeUp = new Wakeups(this.clock, directory);
     let watch: { readonly inode: number; readonly watch: DirectoryWatch } | undefined;
     const own = { directory, sink };
@@ -117,13 +118,16 @@ class FileDriver implements RegistryDriver {
     } finally {
       forget?.();
       watch?.watch.close();
+      directory.close();
       if (this.followed.get(path) === own) this.followed.delete(path);
     }
   }
 
   async read(key: ServiceKey): Promise<Reading> {
     const followed = this.followed.get(serviceDirectory(this.root, key));
-    const reading = await (followed?.directory ?? new ServiceDirectory(this.root, key, this.clock)).look('all');
+    const reading = await (
+      followed?.directory ?? new ServiceDirectory(this.root, key, this.clock, new Population())
+    ).look('all');
     if (reading === undefined) throw new RegistryError('protocol', 'a directory was not listed');
     followed?.sink.reading(reading);
     return reading;
@@ -179,7 +183,8 @@ class Wakeups {
   private readonly directory: ServiceDirectory;
   private gathered = new Set<string>();
   private isAll = false;
-  private controller = new AbortController();
+  private isFirst = true;
+  private wake: (() => void) | undefined = undefined;
 
   constructor(clock: Clock, directory: ServiceDirectory) {
     this.clock = clock;
@@ -188,7 +193,7 @@ class Wakeups {
 
   all(): void {
     this.isAll = true;
-    this.controller.abort();
+    this.wake?.();
   }
 
   /** Heartbeats change time stamps only, and are left to the sweep. */
@@ -197,23 +202,41 @@ class Wakeups {
       this.all();
     } else if (isRecordName(name) && (isNew || this.directory.isUnsettled(name))) {
       this.gathered.add(name);
-      this.controller.abort();
+      this.wake?.();
     }
   };
 
+  /** What to look at next, at the latest after `sweepMs`. Returns at once where the signal aborts, with whatever. */
   async next(sweepMs: number, signal: AbortSignal): Promise<ReadonlySet<string> | 'sweep' | 'all'> {
-    if (!this.controller.signal.aborted) {
-      const jitteredMs = sweepMs * (0.9 + 0.1 * this.clock.random());
-      await sleep(this.clock, jitteredMs, AbortSignal.any([signal, this.controller.signal])).catch(() => undefined);
-    }
-    signal.throwIfAborted();
-    if (!this.controller.signal.aborted) return 'sweep';
-    await sleep(this.clock, GATHER_MS, signal);
+    // A thousand services that began together shall not be swept together.
+    const share = this.isFirst ? this.clock.random() : 0.95 + 0.05 * this.clock.random();
+    this.isFirst = false;
+    if (!this.isDue) await this.rest(sweepMs * share, signal);
+    if (!this.isDue || signal.aborted) return 'sweep';
+    await sleep(this.clock, GATHER_MS);
     const due = this.isAll ? 'all' : this.gathered;
     this.gathered = new Set();
     this.isAll = false;
-    this.controller = new AbortController();
     return due;
+  }
+
+  private get isDue(): boolean {
+    return this.isAll || this.gathered.size > 0;
+  }
+
+  private rest(forMs: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const end = (): void => {
+        this.wake = undefined;
+        timer.cancel();
+        signal.removeEventListener('abort', end);
+        resolve();
+      };
+      const timer = this.clock.setTimer(forMs, end);
+      signal.addEventListener('abort', end, { once: true });
+      this.wake = end;
+      if (signal.aborted) end();
+    });
   }
 }
 
@@ -242,7 +265,7 @@ function hasLivingRecord(path: string, key: ServiceKey): boolean {
     const id = isRecordName(entry.name) ? recordId(entry.name) : undefined;
     const file = id === undefined ? undefined : readRecord(join(path, entry.name), key, id);
     if (file === undefined || 'reason' in file.decoded) continue;
-    if (file.process === undefined || !isVisible(file.process) || !isCertainlyDead(file.process)) return true;
+    if (file.process === undefined || !isCertainlyDead(file.process)) return true;
   }
   return false;
 }

@@ -7,7 +7,7 @@ import type { Holder, RecordKeeper } from '../../src/registry/driver.ts';
 import { encodeRecord } from '../../src/registry/record.ts';
 import type { ServiceInstance } from '../../src/registry/types.ts';
 import { recordName, serviceDirectory } from './layout.ts';
-import { isCertainlyDead, isVisible, ownIdentity } from './process-identity.ts';
+import { isCertainlyDead, ownIdentity } from './process-identity.ts';
 import { readRecord, takeAway, writeRecord, type RecordFile } from './record-file.ts';
 
 /** Where a keeper writes. */
@@ -117,7 +117,7 @@ export class FileKeeper implements RecordKeeper {
 
   /** Dead with proof, or its heartbeat was seen standing still for its TTL by our clock. */
   private isAlive(file: RecordFile): boolean {
-    if (file.process !== undefined && isVisible(file.process) && isCertainlyDead(file.process)) return false;
+    if (file.process !== undefined && isCertainlyDead(file.process)) return false;
     const nowMs = this.options.clock.now();
     const mark = `${file.facts.inode} ${file.facts.mtimeMs}`;
     if (this.observed?.mark !== mark) this.observed = { mark, sinceMs: nowMs };

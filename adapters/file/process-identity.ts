@@ -19,23 +19,24 @@ export function ownIdentity(): ProcessIdentity | undefined {
 
 let own: { readonly identity: ProcessIdentity | undefined } | undefined;
 
-/** Reads an identity out of a record; undefined where there is none that makes sense. */
-export function parseIdentity(value: unknown): ProcessIdentity | undefined {
+/** What is kept of a process that this one can see. */
+export type VisibleProcess = Pick<ProcessIdentity, 'pid' | 'startTime'>;
+
+/**
+ * Reads out of a record which process wrote it; undefined where this process cannot see it, since it is of another boot
+ * or another pid namespace, or where the record does not say.
+ */
+export function visibleProcess(value: unknown): VisibleProcess | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const { pid, startTime, bootId, pidNamespace } = value as Record<string, unknown>;
   if (typeof pid !== 'number' || !Number.isInteger(pid) || pid < 1 || pid > 4_194_304) return undefined;
   if (typeof startTime !== 'string' || typeof bootId !== 'string' || typeof pidNamespace !== 'string') return undefined;
-  return { pid, startTime, bootId, pidNamespace };
-}
-
-/** True where this process can see `identity`'s process: the same boot of the same kernel, the same pid namespace. */
-export function isVisible(identity: ProcessIdentity): boolean {
   const self = ownIdentity();
-  return self !== undefined && self.bootId === identity.bootId && self.pidNamespace === identity.pidNamespace;
+  return self?.bootId === bootId && self.pidNamespace === pidNamespace ? { pid, startTime } : undefined;
 }
 
 /** True only with proof: no such process. A few microseconds; misses a zombie and a pid that was given to another process. */
-export function isCertainlyGone(identity: ProcessIdentity): boolean {
+export function isCertainlyGone(identity: VisibleProcess): boolean {
   try {
     process.kill(identity.pid, 0);
     return false;
@@ -45,7 +46,7 @@ export function isCertainlyGone(identity: ProcessIdentity): boolean {
 }
 
 /** True only with proof: no such process, a zombie, or another process under its pid. */
-export function isCertainlyDead(identity: ProcessIdentity): boolean {
+export function isCertainlyDead(identity: VisibleProcess): boolean {
   if (isCertainlyGone(identity)) return true;
   const facts = statOf(identity.pid);
   return facts !== undefined && (facts.state === 'Z' || facts.state === 'X' || facts.startTime !== identity.startTime);

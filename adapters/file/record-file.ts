@@ -3,9 +3,9 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs';
 import { link, mkdir, open, rename, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { decodeRecord, MAX_RECORD_BYTES, type Decoded } from '../../src/registry/record.ts';
-import { RegistryError, type ServiceKey } from '../../src/registry/types.ts';
-import { parseIdentity, type ProcessIdentity } from './process-identity.ts';
+import { decodeRecord, MAX_RECORD_BYTES } from '../../src/registry/record.ts';
+import { RegistryError, type ServiceInstance, type ServiceKey } from '../../src/registry/types.ts';
+import { visibleProcess, type VisibleProcess } from './process-identity.ts';
 
 /** What tells one state of a file from another without reading it. */
 export interface FileFacts {
@@ -17,10 +17,11 @@ export interface FileFacts {
 /** A record file as it was read. */
 export interface RecordFile {
   readonly facts: FileFacts;
-  readonly decoded: Decoded;
+  readonly decoded: { readonly instance: ServiceInstance } | { readonly reason: string };
   /** Time without a heartbeat after which its owner is dead, in ms. */
   readonly ttlMs: number;
-  readonly process: ProcessIdentity | undefined;
+  /** Who wrote it, where this process can see whether that one lives. */
+  readonly process: VisibleProcess | undefined;
 }
 
 /** For records of others that do not say. */
@@ -61,9 +62,9 @@ export function readRecord(path: string, key: ServiceKey, id: string): RecordFil
     const { ttlMs, process } = decoded.fields;
     return {
       facts: factsOf(stats),
-      decoded,
+      decoded: { instance: decoded.instance }, // Without the raw fields, which nobody needs any more.
       ttlMs: typeof ttlMs === 'number' && ttlMs >= 1 ? Math.min(ttlMs, MAX_TTL_MS) : DEFAULT_TTL_MS,
-      process: parseIdentity(process),
+      process: visibleProcess(process),
     };
   } finally {
     closeSync(descriptor);

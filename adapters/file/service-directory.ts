@@ -6,7 +6,7 @@ import type { Clock } from '../../src/util/clock.ts';
 import type { Reading } from '../../src/registry/driver.ts';
 import { RegistryError, type ServiceInstance, type ServiceKey } from '../../src/registry/types.ts';
 import { isRecordName, isTemporaryName, recordId, serviceDirectory } from './layout.ts';
-import { isCertainlyDead, isCertainlyGone, isVisible } from './process-identity.ts';
+import { isCertainlyDead, isCertainlyGone } from './process-identity.ts';
 import { factsOf, readRecord, takeAway, type FileFacts, type RecordFile } from './record-file.ts';
 
 /** A file and what is known of it. */
@@ -44,12 +44,18 @@ const LEFTOVER_MS = 100_000;
 /** A full look at a process costs a file read; so many of them a second are affordable. */
 const FULL_PROOFS_PER_SECOND = 500;
 
+/** How many files are looked after together, in all directories of a registry: what the proofs of death are rationed by. */
+export class Population {
+  files = 0;
+}
+
 /** Caches by inode, size and time stamp: a change costs what changed, a sweep one stat per file and TTL. */
 export class ServiceDirectory {
   private readonly root: string;
   private readonly path: string;
   private readonly key: ServiceKey;
   private readonly clock: Clock;
+  private readonly population: Population;
   private readonly entries = new Map<string, Entry>();
   private leftovers: Leftovers = new Map();
   private readonly departed = new Set<string>();
@@ -59,7 +65,8 @@ export class ServiceDirectory {
   private hasChanged = true;
   private queue: Promise<unknown> = Promise.resolve();
 
-  constructor(root: string, key: ServiceKey, clock: Clock) {
+  constructor(root: string, key: ServiceKey, clock: Clock, population: Population) {
+    this.population = population;
     this.root = root;
     this.path = serviceDirectory(root, key);
     this.key = key;
@@ -71,6 +78,12 @@ export class ServiceDirectory {
     const turn = this.queue.then(() => this.lookNow(names));
     this.queue = turn.catch(() => undefined);
     return turn;
+  }
+
+  /** Is looked after no more. */
+  close(): void {
+    this.population.files -= this.entries.size;
+    this.entries.clear();
   }
 
   /** True for a file of which a change of content, not only a new name, should be looked at at once. */
@@ -209,6 +222,7 @@ export class ServiceDirectory {
       deadSinceMs: undefined,
       isProven: false,
     };
+    if (before === undefined) this.population.files++;
     this.entries.set(name, entry);
     this.hasChanged = true;
     this.proveDeath(entry, nowMs);
@@ -218,17 +232,18 @@ export class ServiceDirectory {
     const entry = this.entries.get(name);
     if (entry === undefined) return;
     this.entries.delete(name);
+    this.population.files--;
     this.hasChanged = true;
     const { process } = entry.file;
-    if (entry.isProven || (process !== undefined && isVisible(process) && isCertainlyDead(process))) {
+    if (entry.isProven || (process !== undefined && isCertainlyDead(process))) {
       this.departed.add(entry.id);
     }
   }
 
   private proveDeath(entry: Entry, nowMs: number): void {
     const { process } = entry.file;
-    if (entry.isProven || process === undefined || !isVisible(process)) return;
-    const fullEveryMs = (this.entries.size * 1_000) / FULL_PROOFS_PER_SECOND;
+    if (entry.isProven || process === undefined) return;
+    const fullEveryMs = (this.population.files * 1_000) / FULL_PROOFS_PER_SECOND;
     const isFull = nowMs - entry.provedAtMs >= fullEveryMs;
     if (isFull) entry.provedAtMs = nowMs;
     if (!(isFull ? isCertainlyDead(process) : isCertainlyGone(process))) return;

@@ -2,6 +2,7 @@
 import type { Clock, Timer } from '../util/clock.ts';
 import { Backoff } from '../util/backoff.ts';
 import type { Reading, RegistryDriver } from './driver.ts';
+import { abortable, withDeadline } from './deadline.ts';
 import { asRegistryError, keyText, RegistryError, type ServiceKey } from './types.ts';
 
 /** What a follower tells its watcher. */
@@ -58,7 +59,7 @@ export class Follower {
   secondRead(): void {
     if (this.reading || this.closing.signal.aborted) return;
     this.reading = true;
-    withDeadline(this.clock, this.driver.traits.callTimeoutMs, this.closing.signal, (signal) =>
+    withDeadline(this.clock, this.driver.traits.callTimeoutMs, [this.closing.signal], (signal) =>
       this.driver.read(this.key, signal),
     ).then(
       (reading) => {
@@ -129,36 +130,4 @@ export class Follower {
     timer = this.clock.setTimer(partMs, tick);
     return { cancel: () => timer.cancel() };
   }
-}
-
-/** Runs `call` with a signal that aborts after `timeoutMs` or with `parent`; settles then even if the call does not. */
-export async function withDeadline<T>(
-  clock: Clock,
-  timeoutMs: number,
-  parent: AbortSignal,
-  call: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
-  const controller = new AbortController();
-  const onAbort = (): void => controller.abort(parent.reason);
-  if (parent.aborted) onAbort();
-  else parent.addEventListener('abort', onAbort, { once: true });
-  const timer = clock.setTimer(timeoutMs, () =>
-    controller.abort(new RegistryError('timeout', `no answer within ${Math.round(timeoutMs)} ms`)),
-  );
-  try {
-    return await abortable(call(controller.signal), controller.signal);
-  } finally {
-    timer.cancel();
-    parent.removeEventListener('abort', onAbort);
-  }
-}
-
-/** The promise, or the signal's reason if it aborts first; what the promise does later is ignored. */
-function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise<T>((resolve, reject) => {
-    const onAbort = (): void => reject(asRegistryError(signal.reason, 'aborted'));
-    if (signal.aborted) onAbort();
-    else signal.addEventListener('abort', onAbort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
 }

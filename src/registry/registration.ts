@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { Backoff } from '../util/backoff.ts';
 import { sleep, type Clock, type Timer } from '../util/clock.ts';
 import type { Holder, RecordKeeper, RegistryDriver } from './driver.ts';
-import { withDeadline } from './follower.ts';
+import { withDeadline } from './deadline.ts';
 import { assertValid } from './record.ts';
 import { asRegistryError, RegistryError } from './types.ts';
 import type {
@@ -271,9 +271,8 @@ export class ActiveRegistration implements RegistrationHandle {
       this.end();
       return 'removed';
     }
-    const never = new AbortController().signal;
     const limited = <T>(call: (signal: AbortSignal) => Promise<T>): Promise<T> =>
-      withDeadline(this.clock, Math.max(0, endMs - this.clock.now()), never, call);
+      withDeadline(this.clock, Math.max(0, endMs - this.clock.now()), [], call);
     try {
       await limited(() => this.inFlight); // What was being written lands before it is taken away, not after.
       if (wasThere && settleMs > 0) await this.settle(settleMs, endMs, limited);
@@ -330,7 +329,7 @@ export class ActiveRegistration implements RegistrationHandle {
 
   private call<T>(call: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const timeoutMs = Math.min(this.driver.traits.callTimeoutMs, this.ttlMs / 3);
-    return withDeadline(this.clock, timeoutMs, this.stopping.signal, (signal) => {
+    return withDeadline(this.clock, timeoutMs, [this.stopping.signal], (signal) => {
       const running = call(signal);
       this.inFlight = running.then(
         () => undefined,

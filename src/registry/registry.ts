@@ -2,7 +2,7 @@
 import { systemClock, type Clock } from '../util/clock.ts';
 import type { HostPort } from './address.ts';
 import type { RegistryDriver } from './driver.ts';
-import { withDeadline } from './follower.ts';
+import { withDeadline } from './deadline.ts';
 import { GUARD_DEFAULTS, type GuardOptions } from './guard.ts';
 import { problemOfKey } from './record.ts';
 import { ActiveRegistration } from './registration.ts';
@@ -193,7 +193,7 @@ class CoreRegistry implements Registry {
     const ttlMs = Math.max(this.capabilities.minTtlMs, this.context.ttlMs ?? 10_000);
     const keeper = this.driver.keep(instance, ttlMs, { lost: () => undefined });
     try {
-      await withDeadline(this.clock, options.deadlineMs, this.closing.signal, (signal) => keeper.remove(signal));
+      await withDeadline(this.clock, options.deadlineMs, [this.closing.signal], (signal) => keeper.remove(signal));
       return 'removed';
     } catch {
       return 'left-to-expire';
@@ -223,9 +223,9 @@ class CoreRegistry implements Registry {
 
   private async call<T>(signal: AbortSignal, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
     this.refuseWhenClosed();
-    const either = AbortSignal.any([signal, this.closing.signal]);
+    const { callTimeoutMs } = this.driver.traits;
     try {
-      return await withDeadline(this.clock, this.driver.traits.callTimeoutMs, either, call);
+      return await withDeadline(this.clock, callTimeoutMs, [signal, this.closing.signal], call);
     } catch (error) {
       throw asRegistryError(error, `registry ${this.name}`);
     }

@@ -60,6 +60,12 @@ export async function startActor(space: Space): Promise<Actor> {
   return actor;
 }
 
+/** To be called at the end: what is in `dist` is published. */
+export function removeCompiledActor(): void {
+  if (compiled !== undefined) rmSync(compiled, { force: true });
+  compiled = undefined;
+}
+
 function compile(): string {
   if (compiled !== undefined) return compiled;
   const { outputText } = ts.transpileModule(readFileSync(source, 'utf8'), {
@@ -73,6 +79,5 @@ function compile(): string {
   mkdirSync(directory, { recursive: true });
   compiled = `${directory}actor-${process.pid}.js`;
   writeFileSync(compiled, outputText);
-  process.once('exit', () => rmSync(directory, { recursive: true, force: true })); // What is in `dist` is published.
   return compiled;
 }

@@ -2,6 +2,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, test } from 'vitest';
+import { removeCompiledActor } from './actor-process.ts';
 import { REGISTRATION_CASES } from './cases-registration.ts';
 import { TRANSPORT_CASES } from './cases-transport.ts';
 import { WATCH_CASES } from './cases-watch.ts';
@@ -42,6 +43,7 @@ for (const harness of HARNESSES) {
 }
 
 afterAll(() => {
+  removeCompiledActor();
   for (const harness of HARNESSES) {
     for (const one of CASES) {
       const result = results.get(resultKey(one, harness));

@@ -18,7 +18,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createFileAdapter } from '../../../adapters/file/file.ts';
-import { ServiceDirectory } from '../../../adapters/file/service-directory.ts';
+import { Population, ServiceDirectory } from '../../../adapters/file/service-directory.ts';
 import { encodeRecord } from '../../../src/registry/record.ts';
 import type { Registry } from '../../../src/registry/registry.ts';
 import { serviceKey, type ServiceInstance, type Watch } from '../../../src/registry/types.ts';
@@ -144,7 +144,7 @@ describe('liveness', () => {
     const path = join(directory(), 'a.json');
     execFileSync('touch', ['-d', '2040-01-01', path]);
     const clock = new FakeClock();
-    const known = new ServiceDirectory(root, KEY, clock);
+    const known = new ServiceDirectory(root, KEY, clock, new Population());
     const alive = async (): Promise<string> => (await known.look('all'))?.instances.map(({ id }) => id).join() ?? '';
     expect(await alive()).toBe('a,b');
     for (let second = 0; second < 9; second++) {
@@ -170,7 +170,7 @@ describe('liveness', () => {
   test('one long silence of ours is not theirs: a reader that slept kills nobody', async () => {
     await place('a.json', encodeRecord(instance('a'), { ttlMs: 10_000 }));
     const clock = new FakeClock();
-    const known = new ServiceDirectory(root, KEY, clock);
+    const known = new ServiceDirectory(root, KEY, clock, new Population());
     await known.look('all');
     await clock.advance(3_600_000);
     expect((await known.look('all'))?.instances).toHaveLength(1);
@@ -181,7 +181,7 @@ describe('liveness', () => {
     const leftover = join(directory(), '.new-0123456789abcdef');
     await writeFile(leftover, '{');
     const clock = new FakeClock();
-    const known = new ServiceDirectory(root, KEY, clock);
+    const known = new ServiceDirectory(root, KEY, clock, new Population());
     await known.look('all');
     await clock.advance(50_000);
     await known.look('all');
