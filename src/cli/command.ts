@@ -4,6 +4,10 @@ import type { ParseArgsConfig } from 'node:util';
 import type { Context } from './terminal.ts';
 
 type ParseArgsOptionsConfig = NonNullable<ParseArgsConfig['options']>;
+/** What `parseArgs` makes of such options. */
+type Parsed<Options extends ParseArgsOptionsConfig> = ReturnType<
+  typeof parseArgs<{ options: Options; strict: true; allowPositionals: true }>
+>;
 
 /** One word after `pilotfish`. */
 export interface Command {
@@ -57,7 +61,7 @@ export function readArgs<const Options extends ParseArgsOptionsConfig>(
   args: readonly string[],
   options: Options,
   positionals: { readonly min: number; readonly max: number } = { min: 0, max: 0 },
-) {
+): Parsed<Options> {
   const parsed = parse(args, options);
   const count = parsed.positionals.length;
   if (count > positionals.max)
@@ -66,7 +70,10 @@ export function readArgs<const Options extends ParseArgsOptionsConfig>(
   return parsed;
 }
 
-function parse<const Options extends ParseArgsOptionsConfig>(args: readonly string[], options: Options) {
+function parse<const Options extends ParseArgsOptionsConfig>(
+  args: readonly string[],
+  options: Options,
+): Parsed<Options> {
   try {
     return parseArgs({ args, options, strict: true, allowPositionals: true });
   } catch (error) {
