@@ -159,8 +159,10 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope {
 
   /** Why nobody could be picked, as the error of a request. */
   unavailable(reason: string): ProxyError {
-    const isHeard = this.state === 'live' || this.view?.snapshot.origin === 'static';
-    const code = isHeard && this.view !== undefined && !this.isKnown ? 'PF_NO_ROUTE' : 'PF_NO_ENDPOINT';
+    // A list arrives before the state that it leads to: its own origin says whether the registry has spoken.
+    const origin = this.state === 'stale' || this.state === 'denied' ? 'held' : this.view?.snapshot.origin;
+    const isHeard = origin === 'live' || origin === 'static';
+    const code = isHeard && !this.isKnown ? 'PF_NO_ROUTE' : 'PF_NO_ENDPOINT';
     return new ProxyError(code, `upstream ${this.name}: ${reason}`);
   }
 

@@ -10,7 +10,7 @@ export interface LoadResult {
   readonly byBody: ReadonlyMap<string, number>;
 }
 
-/** Sends `perSecond` requests a second until stopped; every second one is a POST with a body when `withPosts`. */
+/** Sends `perSecond` requests a second until stopped; every second one is a `write` (PUT, or POST) with a body, all others are GET. */
 export class SteadyLoad {
   private readonly agent = new Agent({ connections: 64, pipelining: 1, headersTimeout: 20_000, bodyTimeout: 20_000 });
   private readonly failures: string[] = [];
@@ -23,12 +23,12 @@ export class SteadyLoad {
 
   private readonly port: number;
   private readonly host: string;
-  private readonly withPosts: boolean;
+  private readonly write: 'PUT' | 'POST';
 
-  constructor(port: number, host: string, perSecond: number, withPosts = true) {
+  constructor(port: number, host: string, perSecond: number, write: 'PUT' | 'POST' = 'POST') {
     this.port = port;
     this.host = host;
-    this.withPosts = withPosts;
+    this.write = write;
     this.timer = setInterval(() => {
       const due = ((performance.now() - this.startedMs) / 1_000) * perSecond;
       while (this.sent < due) this.send();
@@ -52,9 +52,9 @@ export class SteadyLoad {
   }
 
   private send(): void {
-    const isPost = this.withPosts && this.sent % 2 === 1;
+    const method = this.sent % 2 === 1 ? this.write : 'GET';
     const startedMs = performance.now();
-    const one = this.one(isPost, this.sent++)
+    const one = this.one(method, this.sent++)
       .then((body) => {
         this.byBody.set(body, (this.byBody.get(body) ?? 0) + 1);
         this.latencies.push(performance.now() - startedMs);
@@ -64,17 +64,17 @@ export class SteadyLoad {
     this.pending.add(one);
   }
 
-  private async one(isPost: boolean, number: number): Promise<string> {
+  private async one(method: 'GET' | 'PUT' | 'POST', number: number): Promise<string> {
     const { statusCode, headers, body } = await request(`http://127.0.0.1:${this.port}/n/${number}`, {
       dispatcher: this.agent,
       headers: { host: this.host },
-      method: isPost ? 'POST' : 'GET',
-      body: isPost ? `number ${number}` : null,
+      method,
+      body: method === 'GET' ? null : `number ${number}`,
     });
     const text = await body.text();
     if (statusCode !== 200)
       throw new Error(
-        `${isPost ? 'POST' : 'GET'} ${number}: ${statusCode} ${String(headers['x-pilotfish-code'] ?? '')} ${text.slice(0, 200)}`,
+        `${method} ${number}: ${statusCode} ${String(headers['x-pilotfish-code'] ?? '')} ${text.slice(0, 200)}`,
       );
     return text;
   }
