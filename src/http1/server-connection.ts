@@ -278,7 +278,7 @@ export class Http1ServerConnection implements SocketOwner, DeadlineOwner, BodySo
     this.held = undefined;
     if (held !== undefined) this.consume(held);
     if (this.held === undefined) this.unpause();
-    if (this.hasEnded && this.isIdle && !this.isLingering) this.linger();
+    if (this.hasEnded && this.held === undefined && !this.isDeaf) this.ended();
   }
 
   /** @returns the offset behind the head and whatever of its content came with it; -1 where more is needed. */

@@ -98,7 +98,7 @@ describe('a body', () => {
 
   it('without content is shared and ends at once', () => {
     const log = new Log();
-    Body.empty.cancel();
+    Body.empty.cancel(broken);
     Body.empty.read(log);
     Body.empty.read(log);
     expect(log.lines).toEqual(['end', 'end']);

@@ -66,6 +66,18 @@ describe('a client that closes its direction', () => {
     expect(served.completed[0]?.end.error).toBeUndefined();
   });
 
+  it('within a pipelined head is refused once the answer before it is out', async () => {
+    let answer: (response: ProxyResponse) => void = () => undefined;
+    const served = await serve(() => new Promise((resolve) => (answer = resolve)));
+    const client = await dial(served.port);
+    client.write(GET);
+    await eventually(() => served.connections[0]?.isIdle === false);
+    client.socket.end('GET / HT', 'latin1');
+    answer(ok('one'));
+    await client.until((peer) => peer.hasEnded);
+    expect(client.received.match(/HTTP\/1\.1 [2-5]\d\d/g)).toEqual(['HTTP/1.1 200', 'HTTP/1.1 400']);
+  });
+
   it('ends the request upstream when it is gone', async () => {
     const up = await upstream(() => undefined);
     const served = await serve(proxyTo(up.port, makePool()));

@@ -1,0 +1,19 @@
+// What a run found: printed, and kept in the corpus, which the unit tests replay.
+import { createHash } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+
+/** Beside the sources, wherever the compiled run lies. */
+const CORPUS = new URL('../../../test/fuzz/corpus/', import.meta.url);
+const MAX_SAVED = 50;
+
+export class Findings {
+  count = 0;
+
+  add(kind: 'request' | 'answer', bytes: Buffer, problem: string): void {
+    this.count++;
+    if (this.count > MAX_SAVED) return;
+    const name = `${kind}-${createHash('sha256').update(bytes).digest('hex').slice(0, 12)}.bin`;
+    writeFileSync(new URL(name, CORPUS), bytes);
+    console.error(`FOUND ${problem}\n  ${name}: ${JSON.stringify(bytes.toString('latin1').slice(0, 300))}`);
+  }
+}
