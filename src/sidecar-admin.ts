@@ -1,11 +1,14 @@
 // What an operator sees of a running sidecar and may do to it: its parts' own descriptions, under the names of the admin listener.
 import { createHash } from 'node:crypto';
+import { startAdmin } from './admin/server.ts';
+import type { AdminServer } from './admin/server.ts';
 import type { AdminControls, AdminSources } from './admin/sources.ts';
 import { readinessOf } from './admin/readiness.ts';
-import type { Config } from './config/config.ts';
+import type { AdminAddress, Config } from './config/config.ts';
 import { maskedConfig } from './config/mask.ts';
 import { causeChain } from './errors.ts';
 import type { Lifecycle } from './listener/lifecycle.ts';
+import { BindError } from './listener/listener.ts';
 import type { Listener } from './listener/listener.ts';
 import type { Registry } from './registry/registry.ts';
 import { keyText } from './registry/types.ts';
@@ -34,8 +37,50 @@ export interface SidecarParts {
   readonly accessWriter: LineWriter | undefined;
 }
 
+/** Binds the admin listener and, where configured, the probes. @throws BindError */
+export async function startAdminListeners(
+  sidecar: SidecarParts & { stop(reason: string): Promise<void> },
+): Promise<[admin: AdminServer, probes: AdminServer | undefined]> {
+  const { clock, config, log } = sidecar;
+  const sources = adminSources(sidecar);
+  const controls = adminControls(sidecar);
+  const options = { clock, onError: (error: unknown) => log.error('the admin listener met a bug', { error }) };
+  const start = (address: AdminAddress, probesOnly: boolean): Promise<AdminServer> =>
+    startAdmin(address, sources, controls, { ...options, probesOnly }).catch((error: unknown) => {
+      throw new BindError(error as Error);
+    });
+  const admin = await start(config.admin.address, false);
+  const { probes } = config.admin;
+  if (probes === undefined) return [admin, undefined];
+  try {
+    return [admin, await start({ kind: 'tcp', ...probes }, true)];
+  } catch (error) {
+    await admin.close();
+    throw error;
+  }
+}
+
+/** The values of others that a scrape shows. */
+export function metricsSources(sidecar: SidecarParts): MetricsSources {
+  const { clock } = sidecar;
+  return {
+    upstreams: () => [...(sidecar.upstreams?.all() ?? [])].map((entry) => upstreamFacts(entry, clock.now())),
+    registry: () => {
+      const status = sidecar.registry?.status;
+      return status && { name: status.name, isUp: status.isUp !== false, listenerErrors: status.listenerErrors };
+    },
+    registration: () => sidecar.ownService?.status.state,
+    connections: () => ({ inbound: sidecar.inbound?.size ?? 0, outbound: sidecar.outbound?.size ?? 0 }),
+    config: () => ({ generation: 1, lastReloadSuccessful: true }),
+    logs: () => ({
+      process: sidecar.stdout,
+      ...(sidecar.accessWriter === undefined ? {} : { access: sidecar.accessWriter }),
+    }),
+  };
+}
+
 /** The views of one sidecar; each reads what is true at that moment. */
-export function adminSources(sidecar: SidecarParts): AdminSources & { readonly metricsSources: MetricsSources } {
+function adminSources(sidecar: SidecarParts): AdminSources {
   const { clock, config, metrics } = sidecar;
   const masked = maskedConfig(config);
   const etag = createHash('sha256').update(JSON.stringify(masked)).digest('hex').slice(0, 32);
@@ -66,25 +111,11 @@ export function adminSources(sidecar: SidecarParts): AdminSources & { readonly m
     registration: () => registrationView(sidecar),
     registry: () => registryView(sidecar),
     metrics: () => metrics.render(),
-    metricsSources: {
-      upstreams: () => entries().map((entry) => upstreamFacts(entry, clock.now())),
-      registry: () => {
-        const status = sidecar.registry?.status;
-        return status && { name: status.name, isUp: status.isUp !== false, listenerErrors: status.listenerErrors };
-      },
-      registration: () => sidecar.ownService?.status.state,
-      connections: () => ({ inbound: sidecar.inbound?.size ?? 0, outbound: sidecar.outbound?.size ?? 0 }),
-      config: () => ({ generation: 1, lastReloadSuccessful: true }),
-      logs: () => ({
-        process: sidecar.stdout,
-        ...(sidecar.accessWriter === undefined ? {} : { access: sidecar.accessWriter }),
-      }),
-    },
   };
 }
 
 /** What an operator may set in motion. */
-export function adminControls(sidecar: SidecarParts & { stop(reason: string): Promise<void> }): AdminControls {
+function adminControls(sidecar: SidecarParts & { stop(reason: string): Promise<void> }): AdminControls {
   return {
     drain: () => void sidecar.lifecycle?.drain(),
     undrain: () => sidecar.lifecycle?.undrain(),

@@ -1,6 +1,5 @@
 // The composition root: builds a sidecar out of its parts, in the order in which they depend on each other.
 import { openRegistry } from '../adapters/index.ts';
-import { startAdmin } from './admin/server.ts';
 import type { AdminServer } from './admin/server.ts';
 import { registrySelection } from './config/config.ts';
 import type { Config } from './config/config.ts';
@@ -21,7 +20,7 @@ import { OwnService } from './runtime/own-service.ts';
 import { logRegistryEvent } from './runtime/registry-log.ts';
 import { Serving } from './runtime/serving.ts';
 import { inboundStack, outboundStack } from './runtime/stack.ts';
-import { adminControls, adminSources } from './sidecar-admin.ts';
+import { metricsSources, startAdminListeners } from './sidecar-admin.ts';
 import type { SidecarParts } from './sidecar-admin.ts';
 import { fileWriter, stdoutWriter } from './telemetry/log-outputs.ts';
 import type { LineWriter } from './telemetry/line-writer.ts';
@@ -131,7 +130,8 @@ class RunningSidecar implements Sidecar, SidecarParts {
     await this.openOutbound();
     if (config.service !== undefined) await this.openInbound(config.service);
     this.lifecycle = this.makeLifecycle();
-    await this.openAdmin();
+    this.metrics.sources = metricsSources(this);
+    [this.admin, this.probes] = await startAdminListeners(this);
     this.ownService?.start();
     this.lifecycle.started();
     this.sweep();
@@ -206,6 +206,7 @@ class RunningSidecar implements Sidecar, SidecarParts {
     this.upstreams = upstreams;
     this.outside = outside;
     const handle = outboundStack({
+      clock,
       isTrusted: trustedPeers(config.http.trusted),
       names: new OutboundNames(config.http.suffix, config.listeners.outbound.passthrough),
       toService: (name, request) => upstreams.handle(name, request),
@@ -225,6 +226,7 @@ class RunningSidecar implements Sidecar, SidecarParts {
     const isUp = (): boolean => this.ownService?.isAppUp ?? false;
     this.app = new App({ key: serviceKey(service.name), ...service.app, isUp }, clock, connect);
     const handle = inboundStack({
+      clock,
       isTrusted: trustedPeers(config.http.trusted),
       service: service.name,
       isDraining: () => this.lifecycle?.isDraining('inbound') ?? false,
@@ -241,28 +243,6 @@ class RunningSidecar implements Sidecar, SidecarParts {
       log,
       inbound: this.inbound.address,
     });
-  }
-
-  private async openAdmin(): Promise<void> {
-    const { config, clock, log } = this;
-    const sources = adminSources(this);
-    this.metrics.sources = sources.metricsSources;
-    const options = { clock, onError: (error: unknown) => log.error('the admin listener met a bug', { error }) };
-    try {
-      this.admin = await startAdmin(config.admin.address, sources, adminControls(this), options);
-    } catch (error) {
-      throw new BindError(error as Error);
-    }
-    const { probes } = config.admin;
-    if (probes === undefined) return;
-    try {
-      this.probes = await startAdmin({ kind: 'tcp', ...probes }, sources, adminControls(this), {
-        ...options,
-        probesOnly: true,
-      });
-    } catch (error) {
-      throw new BindError(error as Error);
-    }
   }
 
   private makeLifecycle(): Lifecycle {

@@ -19,8 +19,10 @@ import { checkAddressee, removeOwnFields } from '../middleware/own-fields.ts';
 import { requestId } from '../middleware/request-id.ts';
 import { Via } from '../middleware/via.ts';
 import type { OutboundNames } from '../router/outbound-name.ts';
+import type { Clock } from '../util/clock.ts';
 
 export interface OutboundParts {
+  readonly clock: Clock;
   readonly isTrusted: TrustedPeers;
   readonly names: OutboundNames;
   /** Sends to a service by name. */
@@ -31,11 +33,11 @@ export interface OutboundParts {
 
 /** What an app sends: to the service that it names. */
 export function outboundStack(parts: OutboundParts): Handler {
-  const { isTrusted, names } = parts;
+  const { clock, isTrusted, names } = parts;
   const via = new Via();
   return (request) => {
     try {
-      requestId(request);
+      requestId(request, clock);
       removeOwnFields(request.headers);
       forwarded(request, isTrusted);
       via.mark(request);
@@ -55,6 +57,7 @@ export function outboundStack(parts: OutboundParts): Handler {
 }
 
 export interface InboundParts {
+  readonly clock: Clock;
   readonly isTrusted: TrustedPeers;
   /** Name of the own service. */
   readonly service: string;
@@ -65,12 +68,12 @@ export interface InboundParts {
 
 /** What others send: to our own app. */
 export function inboundStack(parts: InboundParts): Handler {
-  const { isTrusted, service, toApp } = parts;
+  const { clock, isTrusted, service, toApp } = parts;
   const via = new Via();
   return (request) => {
     try {
       request.upstream = service;
-      requestId(request);
+      requestId(request, clock);
       const isFromSidecar = checkAddressee(request, service);
       if (isFromSidecar && parts.isDraining()) {
         throw new ProxyError('PF_DRAINING', 'this copy is stopping and takes nothing new');

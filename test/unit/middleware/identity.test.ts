@@ -3,6 +3,7 @@ import { forwarded, trustedPeers } from '../../../src/middleware/forwarded.ts';
 import { checkAddressee, removeOwnFields } from '../../../src/middleware/own-fields.ts';
 import { requestId } from '../../../src/middleware/request-id.ts';
 import { Via } from '../../../src/middleware/via.ts';
+import { systemClock } from '../../../src/util/clock.ts';
 import { aRequest } from '../../support/messages.ts';
 
 const nobody = trustedPeers([]);
@@ -70,14 +71,14 @@ describe('forwarded', () => {
 describe('requestId', () => {
   it('keeps a valid id', () => {
     const request = aRequest({ headers: [['X-Request-ID', 'abc-123']] });
-    requestId(request);
+    requestId(request, systemClock);
     expect([request.id, request.headers.getAll('x-request-id')]).toEqual(['abc-123', ['abc-123']]);
   });
 
   it.each([['a b'], ['"quoted"'], ['x'.repeat(129)], ['\u00ff'], ['']])('replaces the invalid id %j', (given) => {
     const request = aRequest({ headers: [['x-request-id', given]] });
-    requestId(request);
-    expect(request.id).toMatch(/^[0-9a-f-]{36}$/);
+    requestId(request, systemClock);
+    expect(request.id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
     expect(request.headers.getAll('x-request-id')).toEqual([request.id]);
   });
 
@@ -88,7 +89,7 @@ describe('requestId', () => {
         ['x-request-id', 'b'],
       ],
     });
-    requestId(request);
+    requestId(request, systemClock);
     expect(request.headers.getAll('x-request-id')).toEqual([request.id]);
     expect(request.id).toHaveLength(36);
   });

@@ -1,0 +1,22 @@
+// The library's face: what a program that embeds a sidecar, or brings a registry of its own, may rely on. The one barrel.
+export { startSidecar } from './sidecar.ts';
+export type { Sidecar, SidecarOptions } from './sidecar.ts';
+export { loadConfig } from './config/source.ts';
+export type { Loaded, LoadOptions } from './config/source.ts';
+export type { Config } from './config/config.ts';
+export { CODES, ProxyError } from './errors.ts';
+export type { CodeFacts, ErrorCode, ErrorFacts } from './errors.ts';
+export type { Handler, Layer, Middleware, ProxyRequest, ProxyResponse } from './http/message.ts';
+export { RegistryError } from './registry/types.ts';
+export type {
+  Capabilities,
+  RegistrationHandle,
+  RegistryAdapter,
+  ServiceDiscovery,
+  ServiceInstance,
+  ServiceKey,
+  ServiceRegistry,
+  Snapshot,
+  Watch,
+} from './registry/types.ts';
+export type { Clock } from './util/clock.ts';
