@@ -1,9 +1,11 @@
 // One record of ours and what keeps it alive: claim → beat → verify, at-risk, lost, claimed anew; leave, settle, remove.
 import { randomUUID } from 'node:crypto';
 import { Backoff } from '../util/backoff.ts';
-import { sleep, type Clock, type Timer } from '../util/clock.ts';
+import type { Clock, Timer } from '../util/clock.ts';
 import type { Holder, RecordKeeper, RegistryDriver } from './driver.ts';
 import { withDeadline } from './deadline.ts';
+import { depart } from './departure.ts';
+import { Nap } from './nap.ts';
 import { assertValid } from './record.ts';
 import { asRegistryError, RegistryError } from './types.ts';
 import type {
@@ -30,9 +32,6 @@ type Listener = (state: RegistrationState, reason?: RegistryError) => void;
 /** The first retry after the registry went away is spread over at most this long, in ms (REGISTRIES §2.6). */
 const MAX_FIRST_RETRY_MS = 4_000;
 
-/** So that every watcher reads the mark `leaving` before the record is gone, which makes the removal an explained one. */
-const DEFAULT_SETTLE_MS = 250;
-
 /** One loop does everything in turn, so that two lives are never begun at once, however late its timers come. */
 export class ActiveRegistration implements RegistrationHandle {
   private readonly context: RegistrationContext;
@@ -53,7 +52,7 @@ export class ActiveRegistration implements RegistrationHandle {
   private beats = 0;
   private failuresInRow = 0;
   private watchdog: Timer | undefined = undefined;
-  private wakeUp: (() => void) | undefined = undefined;
+  private readonly nap: Nap;
   private claims = 0;
   private inFlight: Promise<void> = Promise.resolve();
   private departure: Promise<'removed' | 'left-to-expire'> | undefined = undefined;
@@ -71,6 +70,7 @@ export class ActiveRegistration implements RegistrationHandle {
     this.driver = context.driver;
     this.ttlMs = registration.ttlMs;
     this.backoff = new Backoff(this.clock);
+    this.nap = new Nap(this.clock);
     this.keeper = this.driver.keep(this.record, this.ttlMs, { lost: () => this.loseLife() });
     void this.run();
   }
@@ -144,12 +144,13 @@ export class ActiveRegistration implements RegistrationHandle {
     while (!this.stopping.signal.aborted) {
       try {
         const waitMs = await this.step();
+        if (this.stopping.signal.aborted) return;
         this.failuresInRow = 0;
         this.backoff.reset();
-        await this.rest(this.hasLife && !this.isDirty ? waitMs : 0);
+        await this.nap.rest(this.hasLife && !this.isDirty ? waitMs : 0);
       } catch (thrown) {
         if (this.stopping.signal.aborted) return;
-        await this.rest(this.failed(asRegistryError(thrown, 'registration')));
+        await this.nap.rest(this.failed(asRegistryError(thrown, 'registration')));
       }
     }
   }
@@ -237,7 +238,7 @@ export class ActiveRegistration implements RegistrationHandle {
     this.untilMs = Math.min(this.untilMs, this.clock.now());
     this.watchdog?.cancel();
     this.setState('lost', this.error);
-    this.wake();
+    this.nap.end();
   }
 
   /** The wait before the next try, in ms. */
@@ -257,56 +258,26 @@ export class ActiveRegistration implements RegistrationHandle {
     return this.backoff.nextMs();
   }
 
-  private async leave({
-    deadlineMs,
-    settleMs = DEFAULT_SETTLE_MS,
-  }: DeregisterOptions): Promise<'removed' | 'left-to-expire'> {
-    const endMs = this.clock.now() + deadlineMs;
-    const wasThere = this.hasLife && this.driver.capabilities.liveness !== 'none';
+  private async leave(options: DeregisterOptions): Promise<'removed' | 'left-to-expire'> {
+    const { clock, keeper, ttlMs } = this;
+    const isMarked = this.hasLife && this.driver.capabilities.liveness !== 'none';
     this.stopping.abort(new RegistryError('aborted', 'deregistering'));
-    this.wake();
+    this.nap.end();
     this.watchdog?.cancel();
     this.setState('leaving', undefined);
-    if (!this.wasSent) {
-      this.end();
-      return 'removed';
-    }
-    const limited = <T>(call: (signal: AbortSignal) => Promise<T>): Promise<T> =>
-      withDeadline(this.clock, Math.max(0, endMs - this.clock.now()), [], call);
-    try {
-      await limited(() => this.inFlight); // What was being written lands before it is taken away, not after.
-      if (wasThere && settleMs > 0) await this.settle(settleMs, endMs, limited);
-      await limited((signal) => this.keeper.remove(signal));
-      return 'removed';
-    } catch (error) {
-      this.error = asRegistryError(error, 'deregistration');
-      return 'left-to-expire';
-    } finally {
-      this.end();
-    }
-  }
-
-  /** Says that we are leaving, and gives callers time to see it. A registry that cannot take the mark is not waited for. */
-  private async settle(
-    settleMs: number,
-    endMs: number,
-    limited: <T>(call: (signal: AbortSignal) => Promise<T>) => Promise<T>,
-  ): Promise<void> {
     this.record = { ...this.record, leaving: true };
-    const marked = await limited((signal) => this.keeper.update(this.record, signal)).catch(() => 'lost' as const);
-    if (marked === 'lost') return;
-    const nowMs = this.clock.now();
-    const untilMs = nowMs + Math.min(settleMs, (endMs - nowMs) * 0.9); // A tenth at least is kept for the removal itself.
-    for (let leftMs = untilMs - nowMs; leftMs > 0; leftMs = untilMs - this.clock.now()) {
-      const sliceMs = Math.min(leftMs, this.beatMs);
-      await limited((signal) => sleep(this.clock, sliceMs, signal));
-      if (sliceMs < leftMs) await limited((signal) => this.keeper.refresh(signal));
-    }
+    const { record, inFlight } = this;
+    const failure = this.wasSent
+      ? await depart({ clock, keeper, ttlMs, record, isMarked, inFlight }, options)
+      : undefined;
+    this.error = failure;
+    this.end();
+    return failure === undefined ? 'removed' : 'left-to-expire';
   }
 
   private end(): void {
     this.stopping.abort(new RegistryError('aborted', 'registration ended'));
-    this.wake();
+    this.nap.end();
     this.watchdog?.cancel();
     this.untilMs = Math.min(this.untilMs, this.clock.now());
     this.keeper.close();
@@ -320,7 +291,7 @@ export class ActiveRegistration implements RegistrationHandle {
     if (this.stopping.signal.aborted) return;
     this.record = record;
     this.isDirty = true;
-    if (this.hasLife) this.wake();
+    if (this.hasLife) this.nap.end();
   }
 
   private get beatMs(): number {
@@ -337,26 +308,6 @@ export class ActiveRegistration implements RegistrationHandle {
       );
       return running;
     });
-  }
-
-  /** Ends after `waitMs`, or at once when something changed meanwhile. */
-  private rest(waitMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      if (this.stopping.signal.aborted) {
-        resolve();
-        return;
-      }
-      const timer = this.clock.setTimer(waitMs, () => this.wakeUp?.());
-      this.wakeUp = () => {
-        this.wakeUp = undefined;
-        timer.cancel();
-        resolve();
-      };
-    });
-  }
-
-  private wake(): void {
-    this.wakeUp?.();
   }
 
   private setState(state: RegistrationState, reason: RegistryError | undefined): void {

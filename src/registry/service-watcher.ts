@@ -5,6 +5,7 @@ import type { Reading, RegistryDriver } from './driver.ts';
 import { Follower, type FollowerEvents } from './follower.ts';
 import { Guard, type GuardOptions } from './guard.ts';
 import type { SnapshotStore } from './snapshot-store.ts';
+import { WatchHandle } from './watch-handle.ts';
 import { admit, byIdOrder, nextView, type AddressPolicy } from './view.ts';
 import { keyText, RegistryError } from './types.ts';
 import type { ServiceKey, ServiceView, Snapshot, Watch, WatchOptions, WatchState, WatchStats } from './types.ts';
@@ -76,37 +77,15 @@ export class ServiceWatcher implements FollowerEvents {
         if (this.view !== undefined && this.watches.has(own)) this.tell(own, this.view);
       });
     }
-    const closed = (): boolean => own.isClosed || this.state === 'closed';
-    const getters = {
-      state: () => (closed() ? 'closed' : this.state),
-      view: () => this.view,
-      stalenessMs: () => this.stalenessMs,
-      lastError: () => this.lastError,
-      stats: () => ({ ...this.counts }),
-    };
-    return {
-      key: this.key,
-      get state() {
-        return getters.state();
-      },
-      get view() {
-        return getters.view();
-      },
-      get stalenessMs() {
-        return getters.stalenessMs();
-      },
-      get lastError() {
-        return getters.lastError();
-      },
-      get stats(): WatchStats {
-        return getters.stats();
-      },
-      probeFailed: (id) => this.probeFailed(id),
-      close: () => {
-        own.isClosed = true;
-        if (this.watches.delete(own) && this.watches.size === 0) this.close();
-      },
-    };
+    return new WatchHandle(this, own, () => {
+      own.isClosed = true;
+      if (this.watches.delete(own) && this.watches.size === 0) this.close();
+    });
+  }
+
+  /** @internal */
+  get current(): ServiceView | undefined {
+    return this.view;
   }
 
   /** For status pages. */
@@ -170,7 +149,8 @@ export class ServiceWatcher implements FollowerEvents {
     return this.state === 'live' || this.isStatic ? 0 : Math.max(0, this.clock.now() - this.heardAtMs);
   }
 
-  private probeFailed(id: string): void {
+  /** @internal */
+  probeFailed(id: string): void {
     if (this.guard.drop(id)) this.scheduleApply();
   }
 
