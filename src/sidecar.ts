@@ -17,8 +17,9 @@ import { callApp, callOutside, callUpstream } from './resilience/call.ts';
 import { OutboundNames } from './router/outbound-name.ts';
 import { Outside } from './runtime/outside.ts';
 import { OwnService } from './runtime/own-service.ts';
+import { PanicGuard } from './runtime/panic.ts';
 import { logRegistryEvent } from './runtime/registry-log.ts';
-import { Serving } from './runtime/serving.ts';
+import { Serving, totalsOf } from './runtime/serving.ts';
 import { inboundStack, outboundStack } from './runtime/stack.ts';
 import { metricsSources, startAdminListeners } from './sidecar-admin.ts';
 import type { SidecarParts } from './sidecar-admin.ts';
@@ -48,7 +49,9 @@ export interface Sidecar {
   }>;
   /** Drains and ends; resolves when everything is closed. Any number of calls. */
   stop(reason: string): Promise<void>;
-  /** Resolves with the exit code once it has stopped. */
+  /** For an exception or rejection that nobody caught, from the process around us: a bug, which ends nothing while anything works. */
+  escaped(error: unknown): void;
+  /** Resolves with the exit code once it has stopped: 0, or 70 where nothing worked any more. */
   readonly finished: Promise<number>;
 }
 
@@ -89,6 +92,8 @@ class RunningSidecar implements Sidecar, SidecarParts {
   readonly stdout: LineWriter;
   readonly finished: Promise<number>;
   private readonly deadlines: DeadlineLists;
+  private readonly servings: Serving[] = [];
+  private readonly panic: PanicGuard;
   private admin: AdminServer | undefined = undefined;
   private probes: AdminServer | undefined = undefined;
   private outside: Outside | undefined = undefined;
@@ -109,14 +114,18 @@ class RunningSidecar implements Sidecar, SidecarParts {
       base: config.service ? { service: config.service.name } : {},
     });
     this.finished = new Promise((resolve) => (this.finish = resolve));
+    this.panic = new PanicGuard({
+      clock,
+      log: this.log,
+      totals: () => totalsOf(this.servings),
+      end: (code) => this.endNow(code),
+    });
   }
 
   get addresses(): Sidecar['addresses'] {
-    const text = (listener: Listener): string =>
-      `${listener.address.host.includes(':') ? `[${listener.address.host}]` : listener.address.host}:${listener.address.port}`;
     return {
-      outbound: this.outbound === undefined ? '' : text(this.outbound),
-      inbound: this.inbound === undefined ? undefined : text(this.inbound),
+      outbound: this.outbound?.addressText ?? '',
+      inbound: this.inbound?.addressText,
       admin: this.admin?.address ?? '',
       probes: this.probes?.address,
     };
@@ -146,6 +155,10 @@ class RunningSidecar implements Sidecar, SidecarParts {
     return this.stopping;
   }
 
+  escaped(error: unknown): void {
+    this.panic.escaped(error);
+  }
+
   /** Closes what a failed start has opened. */
   async abandon(): Promise<void> {
     this.outbound?.destroy();
@@ -158,8 +171,7 @@ class RunningSidecar implements Sidecar, SidecarParts {
     await this.lifecycle?.stop();
     await this.close();
     this.log.info('stopped');
-    this.stdout.flushSync();
-    this.finish(0);
+    this.endNow(0);
   }
 
   private async close(): Promise<void> {
@@ -264,7 +276,7 @@ class RunningSidecar implements Sidecar, SidecarParts {
     const { stallMs, idleMs } = config.upstreamDefaults.timeout;
     const hooks: CompletionHooks[] = [new MetricsHooks(this.metrics)];
     if (this.accessWriter !== undefined) hooks.unshift(new AccessLogHooks(this.accessWriter, clock));
-    return new Serving({
+    const serving = new Serving({
       direction,
       clock,
       deadlines,
@@ -276,6 +288,13 @@ class RunningSidecar implements Sidecar, SidecarParts {
       log,
       isDraining: () => this.lifecycle?.isDraining(direction) ?? false,
     });
+    this.servings.push(serving);
+    return serving;
+  }
+
+  private endNow(code: number): void {
+    this.stdout.flushSync();
+    this.finish(code);
   }
 
   private ownAddresses(): { host: string; port: number }[] {

@@ -59,6 +59,12 @@ export class Listener {
     return { host: address, port };
   }
 
+  /** The same as `host:port`. */
+  get addressText(): string {
+    const { host, port } = this.address;
+    return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+  }
+
   /** Open connections. */
   get size(): number {
     return this.connections.size;

@@ -9,6 +9,7 @@ import { rescue } from '../middleware/rescue.ts';
 import type { Log } from '../telemetry/logger.ts';
 import type { Clock } from '../util/clock.ts';
 import type { DeadlineLists } from '../util/deadline-list.ts';
+import type { RequestTotals } from './panic.ts';
 
 export interface ServingParts {
   readonly direction: Direction;
@@ -25,7 +26,7 @@ export interface ServingParts {
 }
 
 /** Bugs are logged one by one up to this many a minute, then counted only: a request that fails a million times is one bug. */
-const BUGS_PER_MINUTE = 30;
+const LOGGED_BUGS_PER_MINUTE = 30;
 
 /** One for each listener. */
 export class Serving implements ServingContext {
@@ -37,8 +38,11 @@ export class Serving implements ServingContext {
   readonly timeouts: DownstreamTimeouts;
   readonly handle: Handler;
   private readonly parts: ServingParts;
-  private bugs = 0;
-  private bugsSinceMs = 0;
+  /** Requests that have ended, and bugs that requests met: what `PanicGuard` asks. */
+  completed = 0;
+  bugs = 0;
+  private loggedBugs = 0;
+  private loggedSinceMs = 0;
 
   constructor(parts: ServingParts) {
     this.direction = parts.direction;
@@ -65,6 +69,7 @@ export class Serving implements ServingContext {
   }
 
   complete(request: ProxyRequest, end: DownstreamEnd): void {
+    this.completed++;
     try {
       for (const hook of this.parts.hooks) hook.complete(request, end);
     } catch (error) {
@@ -81,13 +86,24 @@ export class Serving implements ServingContext {
   }
 
   private readonly onBug = (error: unknown): void => {
+    this.bugs++;
     const nowMs = this.clock.now();
-    if (nowMs - this.bugsSinceMs > 60_000) {
-      this.bugsSinceMs = nowMs;
-      this.bugs = 0;
+    if (nowMs - this.loggedSinceMs > 60_000) {
+      this.loggedSinceMs = nowMs;
+      this.loggedBugs = 0;
     }
-    if (++this.bugs > BUGS_PER_MINUTE) return;
+    if (++this.loggedBugs > LOGGED_BUGS_PER_MINUTE) return;
     const bug = new ProxyError('PF_INTERNAL', 'a request met a bug', { cause: error });
     this.parts.log.error('a request met a bug', { error: bug, direction: this.direction });
   };
+}
+
+/** Of all listeners together. */
+export function totalsOf(servings: readonly Serving[]): RequestTotals {
+  let [completed, bugs] = [0, 0];
+  for (const serving of servings) {
+    completed += serving.completed;
+    bugs += serving.bugs;
+  }
+  return { completed, bugs };
 }
