@@ -1,0 +1,26 @@
+#!/bin/sh
+# Builds the real servers that tests run against, from pinned sources, into a cache outside the checkout (npm run servers).
+#   fill-cache.sh [etcd-3.6.16 …]     default: all of go/*; what is there already is left alone
+# PILOTFISH_CACHE: the cache, ~/.cache/pilotfish by default. Go's own module and build caches are used and kept.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+cache=${PILOTFISH_CACHE:-$HOME/.cache/pilotfish}/servers
+
+# go_build FOLDER PACKAGE FILE: one static program out of a pinned module; appears in the cache only when it is whole.
+go_build() {
+  target=$cache/$1/$3
+  if [ -x "$target" ]; then echo "$1/$3: there already"; return; fi
+  mkdir -p "$cache/$1"
+  echo "$1/$3: building"
+  (cd "$here/go/$1" && CGO_ENABLED=0 nice -n 15 go build -mod=readonly -trimpath -ldflags='-s -w' -o "$target.$$" "$2")
+  mv "$target.$$" "$target"
+}
+
+[ $# -gt 0 ] || set -- $(ls "$here/go")
+for server in "$@"; do
+  case $server in
+  etcd-*) go_build "$server" ./etcd etcd ;;
+  consul-*) go_build "$server" github.com/hashicorp/consul consul ;;
+  *) echo "unknown server: $server" >&2; exit 1 ;;
+  esac
+done

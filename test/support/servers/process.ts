@@ -1,0 +1,126 @@
+// One real server as a process of ours: started on ports of its own, stopped, frozen and ended by its pid.
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { until } from '../until.ts';
+
+/** What is started, again and again with the same words. */
+export interface ServerCommand {
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+}
+
+/** Lines of output that are kept for the message of a start that failed. */
+const KEPT_LINES = 200;
+/** Below what systems give to outgoing connections, so that nobody takes a port while its server is down. */
+const FIRST_PORT = 20_000;
+const LAST_PORT = 31_999;
+
+/** With it, a server ends with the test's process even where that is killed; ours is at least ended at exit. */
+const diesWithParent = process.platform === 'linux' && spawnSync('setpriv', ['--version']).status === 0;
+
+/** A server that can be killed, frozen and started again. */
+export class ServerProcess {
+  readonly output: string[] = [];
+  private readonly what: ServerCommand;
+  private child: ChildProcess | undefined = undefined;
+  private ended: Promise<void> = Promise.resolve();
+
+  constructor(what: ServerCommand) {
+    this.what = what;
+  }
+
+  get pid(): number | undefined {
+    return this.child?.pid;
+  }
+
+  get isRunning(): boolean {
+    return this.child !== undefined;
+  }
+
+  /** Starts it and waits until `isReady` holds; rejects with the last lines of its output where it ends before, or never is. */
+  async start(isReady: () => Promise<boolean>, withinMs = 30_000): Promise<void> {
+    if (this.child !== undefined) throw new Error('the server is running');
+    const { command, args, env, cwd } = this.what;
+    const [file, ...words] = diesWithParent ? ['setpriv', '--pdeathsig', 'KILL', command, ...args] : [command, ...args];
+    const child = spawn(file ?? command, words, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      cwd,
+      env: { ...process.env, ...env },
+    });
+    this.child = child;
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8');
+      stream.on('data', (text: string) => {
+        this.output.push(...text.split('\n').filter((line) => line !== ''));
+        this.output.splice(0, this.output.length - KEPT_LINES);
+      });
+    }
+    const onParentExit = (): boolean => child.kill('SIGKILL');
+    process.once('exit', onParentExit);
+    this.ended = new Promise((resolve) => {
+      const end = (): void => {
+        process.off('exit', onParentExit);
+        if (this.child === child) this.child = undefined;
+        resolve();
+      };
+      child.once('exit', end);
+      child.once('error', (error) => {
+        this.output.push(error.message);
+        end();
+      });
+    });
+    const look = async (): Promise<boolean> => {
+      if (this.child !== child) throw new Error(`${command} ended:\n${this.output.join('\n')}`);
+      return isReady().catch(() => false);
+    };
+    await until(`${command} is ready`, look, { withinMs, everyMs: 20 }).catch((error: unknown) => {
+      child.kill('SIGKILL');
+      throw new Error(`${String(error)}\n${this.output.join('\n')}`);
+    });
+  }
+
+  /** Ends it (−9 unless said) and waits until it is gone. Without effect where it is gone already. */
+  async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    this.child?.kill(signal);
+    await this.ended;
+  }
+
+  /** Stops it in its tracks: its sockets stay open, and nobody answers. */
+  freeze(): void {
+    this.child?.kill('SIGSTOP');
+  }
+
+  thaw(): void {
+    this.child?.kill('SIGCONT');
+  }
+}
+
+/** So many TCP ports on 127.0.0.1 that nobody listens on, also next to each other: `offsets` [0, 1000] asks for p and p + 1000. */
+export async function freePorts(offsets: readonly number[]): Promise<number[]> {
+  for (let tries = 0; tries < 200; tries++) {
+    const first = FIRST_PORT + Math.floor(Math.random() * (LAST_PORT - FIRST_PORT - Math.max(...offsets)));
+    const ports = offsets.map((offset) => first + offset);
+    const free = await Promise.all(ports.map(isFree));
+    if (free.every((one) => one)) return ports;
+  }
+  throw new Error('no free ports');
+}
+
+/** A directory of its own in the temporary directory. */
+export function serverDirectory(name: string): { readonly path: string; remove(): void } {
+  const path = mkdtempSync(join(tmpdir(), `pilotfish-${name}-`));
+  return { path, remove: () => rmSync(path, { recursive: true, force: true, maxRetries: 3 }) };
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = createServer();
+    probe.once('error', () => resolve(false));
+    probe.listen({ port, host: '127.0.0.1', exclusive: true }, () => probe.close(() => resolve(true)));
+  });
+}
