@@ -57,8 +57,6 @@ export interface Sidecar {
 
 /** A stalled disk may hold up the exit for so long. */
 const LOG_CLOSE_MS = 1_000;
-/** How often idle metric series are looked for. */
-const SWEEP_MS = 60_000;
 
 /**
  * Starts everything and resolves once the listeners are bound; registration waits for the app.
@@ -118,7 +116,10 @@ class RunningSidecar implements Sidecar, SidecarParts {
       clock,
       log: this.log,
       totals: () => totalsOf(this.servings),
-      end: (code) => this.endNow(code),
+      end: (code) => {
+        this.stdout.flushSync();
+        this.finish(code);
+      },
     });
   }
 
@@ -143,7 +144,6 @@ class RunningSidecar implements Sidecar, SidecarParts {
     [this.admin, this.probes] = await startAdminListeners(this);
     this.ownService?.start();
     this.lifecycle.started();
-    this.sweep();
     const { addresses } = this;
     for (const [listener, address] of Object.entries(addresses))
       if (address) this.log.info('listening', { listener, address });
@@ -171,7 +171,8 @@ class RunningSidecar implements Sidecar, SidecarParts {
     await this.lifecycle?.stop();
     await this.close();
     this.log.info('stopped');
-    this.endNow(0);
+    this.stdout.flushSync();
+    this.finish(0);
   }
 
   private async close(): Promise<void> {
@@ -292,11 +293,6 @@ class RunningSidecar implements Sidecar, SidecarParts {
     return serving;
   }
 
-  private endNow(code: number): void {
-    this.stdout.flushSync();
-    this.finish(code);
-  }
-
   private ownAddresses(): { host: string; port: number }[] {
     const { admin } = this.config;
     const adminPort = Number(/:(\d+)$/.exec(this.admin?.address ?? '')?.[1]);
@@ -304,12 +300,5 @@ class RunningSidecar implements Sidecar, SidecarParts {
       ...(this.outbound === undefined ? [] : [this.outbound.address]),
       ...(admin.address.kind === 'tcp' && adminPort > 0 ? [{ host: admin.address.host, port: adminPort }] : []),
     ];
-  }
-
-  private sweep(): void {
-    this.clock.setTimer(SWEEP_MS, () => {
-      this.metrics.sweep();
-      if (this.stopping === undefined) this.sweep();
-    });
   }
 }
