@@ -7,6 +7,7 @@ import type { ServingContext } from '../http/serving.ts';
 import { Deadline, type DeadlineOwner } from '../util/deadline-list.ts';
 import { acceptRequest, clientClosed } from './accept-request.ts';
 import { HeadReader, REQUEST_HEAD } from './head-reader.ts';
+import { Outbox } from './outbox.ts';
 import { refusal } from './refusal.ts';
 import { reset } from './reset.ts';
 import { ServerExchange, type ServerExchangeOwner } from './server-exchange.ts';
@@ -22,8 +23,6 @@ const LINGER_BYTES = 16_777_216;
  */
 const PROBE_MS = 30;
 const MAX_PROBES = 4;
-/** Answers to pipelined requests are collected up to here within one turn of the loop. */
-const MAX_OUTGOING_CHARS = 65_536;
 const PROBE = 'HTTP/1.1 100 Continue\r\n\r\n';
 
 /** What the connection's deadline is about. */
@@ -45,13 +44,12 @@ export class Http1ServerConnection implements SocketOwner, DeadlineOwner, BodySo
   /** True once the client has closed its direction. */
   hasEnded = false;
   private readonly deadline: Deadline;
+  private readonly outbox: Outbox;
   private wait: Wait = 'head';
   private reader: HeadReader | undefined = undefined;
   private exchange: ServerExchange | undefined = undefined;
   /** Read, but not yet looked at: what follows the request that is being answered. */
   private held: Buffer | undefined = undefined;
-  /** Answers that leave together at the end of this turn. */
-  private outgoing = '';
   private peerAddress: string | undefined = undefined;
   /** What comes is dropped: nothing can be made of it any more. */
   private isDeaf = false;
@@ -65,6 +63,7 @@ export class Http1ServerConnection implements SocketOwner, DeadlineOwner, BodySo
     this.socket = socket;
     this.context = context;
     this.deadline = new Deadline(this);
+    this.outbox = new Outbox(socket);
     own(socket, this);
     this.arm('head', context.timeouts.headMs);
   }
@@ -130,27 +129,12 @@ export class Http1ServerConnection implements SocketOwner, DeadlineOwner, BodySo
     else if (this.held !== undefined && !this.isDeaf) this.consumeHeld();
   }
 
-  /** Writes `text`; with more requests at hand it waits for their answers until the end of this turn. */
   send(text: string): void {
-    if (this.held === undefined && this.outgoing === '') {
-      this.socket.write(text, 'latin1');
-      return;
-    }
-    if (this.outgoing === '') process.nextTick(flushLater, this);
-    this.outgoing += text;
-    if (this.outgoing.length >= MAX_OUTGOING_CHARS) this.flush();
+    this.outbox.send(text, this.held !== undefined);
   }
 
-  /** What was collected, to be written in front of something else. */
   takeOutgoing(): string {
-    const { outgoing } = this;
-    this.outgoing = '';
-    return outgoing;
-  }
-
-  /** @internal */
-  flush(): void {
-    if (this.outgoing !== '') this.socket.write(this.takeOutgoing(), 'latin1');
+    return this.outbox.take();
   }
 
   gone(error: Error | undefined): void {
@@ -321,7 +305,7 @@ export class Http1ServerConnection implements SocketOwner, DeadlineOwner, BodySo
     this.held = undefined;
     this.reader = undefined;
     const { text, bytes } = refusal(error, context);
-    socket.write(this.takeOutgoing() + text, 'latin1');
+    socket.write(this.outbox.take() + text, 'latin1');
     context.refused(error, this.peer, bytes);
     this.linger();
   }
@@ -334,7 +318,7 @@ export class Http1ServerConnection implements SocketOwner, DeadlineOwner, BodySo
     this.isClosing = true;
     this.held = undefined;
     this.reader = undefined;
-    this.flush();
+    this.outbox.flush();
     this.socket.end();
     this.unpause();
     this.arm('linger', LINGER_MS);
@@ -373,8 +357,4 @@ export class Http1ServerConnection implements SocketOwner, DeadlineOwner, BodySo
     this.isPaused = false;
     this.socket.resume();
   }
-}
-
-function flushLater(connection: Http1ServerConnection): void {
-  connection.flush();
 }

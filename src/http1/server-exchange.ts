@@ -186,10 +186,16 @@ export class ServerExchange implements BodyWriterOwner, DeadlineOwner {
     }
     this.response = response;
     this.hasAnswered = true;
-    this.owner.context.answered(response);
-    if (response.isTunnel && this.request.isUpgrade) this.openTunnel(response);
-    else if (response.status >= 200 && response.status <= 599) this.answer(response);
-    else this.answer(this.replaced(response));
+    try {
+      this.owner.context.answered(response);
+      if (response.isTunnel && this.request.isUpgrade) this.openTunnel(response);
+      else if (response.status >= 200 && response.status <= 599) this.answer(response);
+      else this.answer(this.replaced(response));
+    } catch (cause) {
+      // A bug costs this connection, never the process.
+      this.finish(new ProxyError('PF_INTERNAL', 'an answer could not be written', { cause }));
+      response.body.cancel(clientClosed('the answer could not be written'));
+    }
   };
 
   /** A status that no answer may have, made by a layer: nothing a client could read. */
