@@ -1,20 +1,7 @@
 // From the facts of a failed attempt to "may it be tried again": what may have been executed is, for idempotent methods only.
 import type { ProxyError } from '../errors.ts';
+import { isIdempotent } from '../upstream/idempotent.ts';
 import type { RetryOn } from '../upstream/options.ts';
-
-/** RFC 9110 §9.2.2. TRACE, which is one of them too, is never passed on. */
-export function isIdempotent(method: string): boolean {
-  switch (method) {
-    case 'GET':
-    case 'HEAD':
-    case 'OPTIONS':
-    case 'PUT':
-    case 'DELETE':
-      return true;
-    default:
-      return false;
-  }
-}
 
 /** May a request whose attempt failed with `error` go elsewhere? Not where `requestSent` is absent: no endpoint had a part in it. */
 export function mayRetryError(on: RetryOn, error: ProxyError, method: string): boolean {

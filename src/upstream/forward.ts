@@ -9,6 +9,7 @@ import type { Clock } from '../util/clock.ts';
 import { Deadline, type DeadlineList, type DeadlineLists, type DeadlineOwner } from '../util/deadline-list.ts';
 import { discard } from './discard.ts';
 import type { Claim, Endpoint } from './endpoint.ts';
+import { isIdempotent } from './idempotent.ts';
 import type { UpstreamOptions } from './options.ts';
 import { outcomeOfError, outcomeOfStatus, type Outcome } from './outcome.ts';
 import type { EjectionCause } from './outlier.ts';
@@ -84,6 +85,8 @@ class ForwardAttempt implements Attempt, Abortable, PickWaiter, ConnectionWaiter
   private readonly reject: (error: ProxyError) => void;
   private readonly deadline: Deadline;
   private claim: Claim | undefined = undefined;
+  /** A connection that is looked at once more before it is written to. */
+  private held: ClientConnection | undefined = undefined;
   private exchange: Exchange | undefined = undefined;
   private failure: ProxyError | undefined = undefined;
   private isRefused = false;
@@ -184,7 +187,10 @@ class ForwardAttempt implements Attempt, Abortable, PickWaiter, ConnectionWaiter
     if (this.exchange !== undefined) {
       this.exchange.cancel(reason);
     } else if (this.claim !== undefined) {
-      this.claim.endpoint.pool.abandon(this);
+      const { pool } = this.claim.endpoint;
+      pool.abandon(this);
+      if (this.held !== undefined) pool.onAvailable(this.held);
+      this.held = undefined;
       this.onConnectFailed(reason);
     } else {
       this.forwarder.target.queue.remove(this);
@@ -207,10 +213,32 @@ class ForwardAttempt implements Attempt, Abortable, PickWaiter, ConnectionWaiter
     if (connection !== undefined) this.send(connection, nowMs);
   }
 
+  /**
+   * What cannot be tried again is not written on a used connection before the events of this turn of the loop are through:
+   * the peer's end may be among them, and nothing will have been sent then.
+   */
   private send(connection: ClientConnection, nowMs: number): void {
-    const { request } = this;
-    request.connectedAtMs = nowMs;
-    this.exchange = connection.send(request, request.body, this);
+    if (connection.used > 0 && !isIdempotent(this.request.method)) {
+      this.held = connection;
+      setImmediate(lookAgain, this);
+      return;
+    }
+    this.request.connectedAtMs = nowMs;
+    this.exchange = connection.send(this.request, this.request.body, this);
+  }
+
+  /** @internal */
+  sendHeld(): void {
+    const { held, request, claim } = this;
+    if (held === undefined || claim === undefined) return;
+    this.held = undefined;
+    if (held.isUsable && held.capacity > 0) {
+      request.connectedAtMs = this.forwarder.clock.now();
+      this.exchange = held.send(request, request.body, this);
+    } else {
+      held.close();
+      claim.endpoint.pool.acquire(this, true);
+    }
   }
 
   private refused(endpoint: Endpoint, code: ErrorCode, response: ProxyResponse): void {
@@ -249,6 +277,10 @@ class ForwardAttempt implements Attempt, Abortable, PickWaiter, ConnectionWaiter
     }
     return outcomeOfError(failure);
   }
+}
+
+function lookAgain(attempt: ForwardAttempt): void {
+  attempt.sendHeld();
 }
 
 /** A codec that saw half an answer knows neither whom it talked to nor that the request was sent: it was. */

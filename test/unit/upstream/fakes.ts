@@ -70,8 +70,9 @@ export class FakeWatch implements WatchHandle {
   }
 
   give(instances: readonly ServiceInstance[], marks: Parameters<typeof viewOf>[1] = {}): void {
-    this.state('live');
+    // In the order of the real one: a list first, then the state that it leads to.
     this.options.onView?.(viewOf(instances, marks));
+    this.state('live');
   }
 
   state(state: WatchState): void {
@@ -269,7 +270,8 @@ export function makeRequest(method = 'GET', body: Body = Body.empty, receivedAtM
   });
 }
 
-/** Lets promise callbacks and microtasks run. */
+/** Lets promise callbacks, microtasks and immediates run. */
 export async function turns(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
   for (let turn = 0; turn < 20; turn++) await Promise.resolve();
 }

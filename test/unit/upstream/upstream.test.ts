@@ -367,6 +367,43 @@ describe('a claim', () => {
   });
 });
 
+describe('a POST on a connection that was used before', () => {
+  beforeEach(async () => {
+    open();
+    watch.give([instance(1)]);
+    await sendAndSettle();
+    last().answer();
+  });
+
+  it('is not sent where the end of the connection comes in the same turn of the loop', async () => {
+    const [used] = network.connections;
+    const sent = send('POST', Body.of(Buffer.from('x')));
+    used?.shut();
+    await turns();
+    expect(last().connection).not.toBe(used);
+    last().answer();
+    await turns();
+    expect(sent.result).toBe(200);
+    expect(sent.request.attempts).toHaveLength(1);
+  });
+
+  it('is sent on it otherwise', async () => {
+    await sendAndSettle('POST', Body.of(Buffer.from('x')));
+    expect(network.connections).toHaveLength(1);
+    expect(last().request.method).toBe('POST');
+  });
+
+  it('gives the connection back where the client goes away before', async () => {
+    const sent = send('POST', Body.of(Buffer.from('x')));
+    sent.request.abort(new ProxyError('PF_CLIENT_CLOSED', 'gone'));
+    await turns();
+    expect(sent.result).toBe('PF_CLIENT_CLOSED');
+    expect(network.exchanges).toHaveLength(1);
+    const [endpoint] = upstream.endpoints;
+    expect(endpoint?.pool.describe()).toMatchObject({ open: 1, idle: 1 });
+  });
+});
+
 describe('deadlines', () => {
   it('ends an attempt without an answer and tries another endpoint, idempotent methods only', async () => {
     open();

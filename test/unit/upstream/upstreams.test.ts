@@ -34,8 +34,8 @@ function open(configured: readonly NamedUpstream[] = []): void {
 }
 
 function give(service: string, count: number): void {
-  watches.get(service)?.onState?.('live');
   watches.get(service)?.onView?.(viewOf(Array.from({ length: count }, (_, n) => instance(n + 1))));
+  watches.get(service)?.onState?.('live');
 }
 
 async function call(name: string): Promise<{ readonly result: number | string; readonly label: string }> {
