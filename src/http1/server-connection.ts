@@ -82,8 +82,12 @@ export class Http1ServerConnection implements SocketOwner, DeadlineOwner, BodySo
 
   /** Ends now. A request in flight is aborted. */
   destroy(): void {
-    this.exchange?.abort(clientClosed('the connection was shut down'));
-    this.socket.destroy();
+    if (this.exchange === undefined) {
+      this.socket.destroy();
+      return;
+    }
+    this.exchange.abort(clientClosed('the connection was shut down'));
+    reset(this.socket);
   }
 
   read(chunk: Buffer): void {
@@ -107,7 +111,7 @@ export class Http1ServerConnection implements SocketOwner, DeadlineOwner, BodySo
     this.hasEnded = true;
     const { exchange } = this;
     if (this.isLingering) {
-      this.socket.destroy();
+      return; // the socket closes by itself once what was written has left
     } else if (exchange === undefined) {
       if (this.reader?.hasBegun === true) this.refuse(REQUEST_HEAD.fail('the connection ended within a head'));
       else if (this.held === undefined) this.linger();
@@ -156,6 +160,7 @@ export class Http1ServerConnection implements SocketOwner, DeadlineOwner, BodySo
         this.linger();
         return;
       case 'stall':
+        this.isDeaf = true;
         exchange?.failInput(REQUEST_HEAD.fail('the content did not come in time', 408));
         return;
       case 'probe':
@@ -319,9 +324,15 @@ export class Http1ServerConnection implements SocketOwner, DeadlineOwner, BodySo
     this.held = undefined;
     this.reader = undefined;
     this.outbox.flush();
-    this.socket.end();
     this.unpause();
-    this.arm('linger', LINGER_MS);
+    if (this.socket.writableLength === 0) {
+      this.socket.end();
+      this.arm('linger', LINGER_MS);
+    } else {
+      // A slow reader has its time for what is left of its answer; the lingering begins behind that.
+      this.arm('drain', this.context.timeouts.writeStallMs);
+      this.socket.end(() => this.arm('linger', LINGER_MS));
+    }
   }
 
   private get peer(): string {

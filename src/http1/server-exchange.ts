@@ -109,8 +109,18 @@ export class ServerExchange implements BodyWriterOwner, DeadlineOwner {
 
   /** Hands the request to the stack. */
   start(isForUs: boolean): void {
-    if (isForUs) this.onAnswer(answerOptions());
-    else this.owner.context.handle(this.request).then(this.onAnswer, this.onFailure);
+    if (isForUs) {
+      this.onAnswer(answerOptions());
+      return;
+    }
+    let answer: Promise<ProxyResponse>;
+    try {
+      answer = this.owner.context.handle(this.request);
+    } catch (error) {
+      this.onFailure(error);
+      return;
+    }
+    answer.then(this.onAnswer, this.onFailure);
   }
 
   /** The content broke off, or its framing did: nothing behind it can be read. */

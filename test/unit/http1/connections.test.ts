@@ -322,6 +322,29 @@ describe('back-pressure', () => {
   });
 });
 
+describe('a connection that ends behind its answer', () => {
+  it.each([
+    ['the client asked for that', false],
+    ['the client has closed its direction', true],
+  ])('delivers all of it to a slow reader, where %s', async (_, isHalfClosed) => {
+    const size = 12_000_000;
+    const served = await serve(async () => new ProxyResponse(200, new Headers(), Body.of(Buffer.alloc(size))));
+    const client = await dial(served.port);
+    client.socket.removeAllListeners('data');
+    client.socket.pause();
+    client.write('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+    if (isHalfClosed) client.socket.end();
+    await eventually(() => (served.connections[0]?.socket.bytesWritten ?? 0) > size);
+    await quiet(() => served.connections[0]?.socket.writableLength ?? 0);
+    let bytes = 0;
+    client.socket.on('data', (chunk: Buffer) => (bytes += chunk.length));
+    client.socket.resume();
+    await client.until((peer) => peer.hasEnded);
+    expect(bytes).toBeGreaterThan(size);
+    expect(client.error).toBeUndefined();
+  });
+});
+
 describe('timeouts', () => {
   it('answers 408 to a head that does not come to its end', async () => {
     const clock = new FakeClock();
@@ -450,6 +473,15 @@ describe('a WebSocket', () => {
 });
 
 describe('a handler', () => {
+  it('that throws instead of rejecting is rescued, too', async () => {
+    const served = await serve(() => {
+      throw new ProxyError('PF_NO_ROUTE', 'none');
+    });
+    const client = await dial(served.port);
+    client.write(GET);
+    await client.until((peer) => peer.received.endsWith('none'));
+  });
+
   it('that throws is rescued', async () => {
     const served = await serve(() => Promise.reject(new ProxyError('PF_NO_ROUTE', 'none')));
     const client = await dial(served.port);
