@@ -404,6 +404,39 @@ describe('a POST on a connection that was used before', () => {
   });
 });
 
+describe('two attempts at once', () => {
+  it('stops the one at work when the client goes away, also after the one before it has ended', async () => {
+    open();
+    watch.give([instance(1), instance(2)]);
+    const sent = await sendAndSettle();
+    const first = last();
+    const unwanted = first.begin(503);
+    await turns();
+    expect(network.exchanges).toHaveLength(2);
+    unwanted.end(undefined);
+    first.finish();
+    sent.request.abort(new ProxyError('PF_CLIENT_CLOSED', 'gone'));
+    await turns();
+    expect(sent.result).toBe('PF_CLIENT_CLOSED');
+    expect(upstream.inFlight).toBe(0);
+    expect(upstream.outcomes).toMatchObject({ 'gateway-error': 1, cancelled: 1 });
+  });
+});
+
+describe('a process that was replaced', () => {
+  it('begins anew under its old id and address', async () => {
+    open();
+    watch.give([instance(1, { owner: 'a' }), instance(2)]);
+    const [endpoint] = upstream.endpoints;
+    for (let i = 0; i < 5; i++) endpoint?.claim(clock.now()).settle('reset');
+    expect(endpoint?.outlier.isEjected).toBe(true);
+    watch.give([instance(1, { owner: 'b' }), instance(2)]);
+    expect([...upstream.endpoints][0]).toBe(endpoint);
+    expect(why('orders-1')).toBe('picked');
+    expect(endpoint?.outlier.consecutiveFailures).toBe(0);
+  });
+});
+
 describe('deadlines', () => {
   it('ends an attempt without an answer and tries another endpoint, idempotent methods only', async () => {
     open();
