@@ -1,7 +1,8 @@
 // From an upstream to the handler of its requests: retry (with budget and request deadline) around forward (with attempt deadline).
 import { compose, type Handler } from '../http/message.ts';
 import type { App } from '../upstream/app.ts';
-import { forward, type ForwardTarget } from '../upstream/forward.ts';
+import { forward } from '../upstream/forward.ts';
+import type { ForwardTarget } from '../upstream/forward-target.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import type { Clock } from '../util/clock.ts';
 import type { DeadlineLists } from '../util/deadline-list.ts';

@@ -5,7 +5,7 @@ import type { ServiceInstance, ServiceKey } from '../registry/types.ts';
 import type { Clock } from '../util/clock.ts';
 import type { Connect } from './connect.ts';
 import { Endpoint } from './endpoint.ts';
-import type { ForwardTarget } from './forward.ts';
+import type { ForwardTarget } from './forward-target.ts';
 import { UPSTREAM_DEFAULTS, type ConnectOptions, type UpstreamOptions } from './options.ts';
 import { PickQueue } from './pick-queue.ts';
 

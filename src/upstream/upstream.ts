@@ -8,7 +8,7 @@ import type { Clock, Timer } from '../util/clock.ts';
 import type { Connect } from './connect.ts';
 import { Ejections, type EjectionScope } from './ejections.ts';
 import { addressOf, Endpoint, type EndpointOwner } from './endpoint.ts';
-import type { ForwardTarget } from './forward.ts';
+import type { ForwardTarget } from './forward-target.ts';
 import type { UpstreamOptions } from './options.ts';
 import { noOutcomes, type Outcome, type OutcomeCounts } from './outcome.ts';
 import type { EjectionCause } from './outlier.ts';

@@ -1,0 +1,239 @@
+// HOT PATH. One attempt of a request: pick, connection, exchange, and the settling of its claim.
+import { ProxyError, type ErrorCode } from '../errors.ts';
+import type { ClientConnection, Exchange, ExchangeEnd, ExchangeReceiver } from '../http/exchange.ts';
+import { FIELD } from '../http/field.ts';
+import type { Headers } from '../http/headers.ts';
+import type { Abortable, Attempt, ProxyRequest, ProxyResponse } from '../http/message.ts';
+import { Deadline, type DeadlineOwner } from '../util/deadline-list.ts';
+import { discard } from './discard.ts';
+import type { Claim, Endpoint } from './endpoint.ts';
+import type { Forwarder } from './forward-target.ts';
+import { isIdempotent } from './idempotent.ts';
+import { EJECTED_FOR, notExecuted } from './not-executed.ts';
+import { outcomeOfError, outcomeOfStatus, type Outcome } from './outcome.ts';
+import type { PickWaiter } from './pick-queue.ts';
+import type { ConnectionWaiter } from './pool.ts';
+
+const ID_TO = FIELD['x-pilotfish-to'];
+
+/** One attempt on its way: from the pick until both directions of its exchange have ended. */
+export class ForwardAttempt
+  implements Attempt, Abortable, PickWaiter, ConnectionWaiter, ExchangeReceiver, DeadlineOwner
+{
+  endpoint = '';
+  result: number | ErrorCode | undefined = undefined;
+  private readonly forwarder: Forwarder;
+  private readonly request: ProxyRequest;
+  private readonly resolve: (response: ProxyResponse) => void;
+  private readonly reject: (error: ProxyError) => void;
+  private readonly deadline: Deadline;
+  private claim: Claim | undefined = undefined;
+  /** A connection that is looked at once more before it is written to. */
+  private held: ClientConnection | undefined = undefined;
+  private exchange: Exchange | undefined = undefined;
+  private failure: ProxyError | undefined = undefined;
+  private isRefused = false;
+  private isOver = false;
+
+  constructor(
+    forwarder: Forwarder,
+    request: ProxyRequest,
+    resolve: (response: ProxyResponse) => void,
+    reject: (error: ProxyError) => void,
+  ) {
+    this.forwarder = forwarder;
+    this.request = request;
+    this.resolve = resolve;
+    this.reject = reject;
+    this.deadline = new Deadline(this);
+  }
+
+  pick(): void {
+    const { request } = this;
+    if (request.aborted !== undefined) {
+      this.reject(request.aborted);
+      return;
+    }
+    const { target } = this.forwarder;
+    const result = target.picker.pick(request);
+    switch (result.kind) {
+      case 'picked':
+        this.begin(result.endpoint);
+        return;
+      case 'queue':
+        request.workedOnBy(this);
+        target.queue.add(this);
+        return;
+      case 'unavailable':
+        this.onPickFailed(target.unavailable(result.reason));
+    }
+  }
+
+  onPickable(): void {
+    this.pick();
+  }
+
+  onPickFailed(error: ProxyError): void {
+    this.request.workedOnBy(undefined);
+    this.reject(error);
+  }
+
+  onConnection(connection: ClientConnection): void {
+    this.send(connection, this.forwarder.clock.now());
+  }
+
+  onConnectFailed(error: ProxyError): void {
+    this.onFailed(error);
+    this.end(error);
+  }
+
+  onInformational(status: number, headers: Headers): void {
+    this.request.onInformational?.(status, headers);
+  }
+
+  onResponse(response: ProxyResponse): void {
+    this.deadline.disarm();
+    const { status } = response;
+    this.result = status;
+    if ((status === 503 || status === 421) && this.claim?.endpoint.isRegistered === true) {
+      const code = notExecuted(response);
+      if (code !== undefined) {
+        this.refused(this.claim.endpoint, code, response);
+        return;
+      }
+    }
+    if (status < 500) this.claim?.answered(this.request.answeredAtMs);
+    this.resolve(response);
+  }
+
+  onFailed(error: ProxyError): void {
+    this.deadline.disarm();
+    this.failure = error;
+    this.result = error.code;
+    this.request.workedOnBy(undefined);
+    this.reject(this.forwarder.target.asSeenByCaller(located(error, this.endpoint)));
+  }
+
+  onEnd(end: ExchangeEnd): void {
+    this.end(end.error);
+  }
+
+  onDeadline(): void {
+    const message = `endpoint ${this.endpoint}: no answer within ${this.forwarder.target.options.timeout.attemptMs} ms`;
+    this.abort(
+      new ProxyError('PF_TIMEOUT', message, { requestSent: this.exchange !== undefined, endpoint: this.endpoint }),
+    );
+  }
+
+  abort(reason: ProxyError): void {
+    if (this.isOver) return;
+    if (this.exchange !== undefined) {
+      this.exchange.cancel(reason);
+    } else if (this.claim !== undefined) {
+      const { pool } = this.claim.endpoint;
+      pool.abandon(this);
+      if (this.held !== undefined) pool.onAvailable(this.held);
+      this.held = undefined;
+      this.onConnectFailed(reason);
+    } else {
+      this.forwarder.target.queue.remove(this);
+      this.isOver = true;
+      this.onPickFailed(reason);
+    }
+  }
+
+  private begin(endpoint: Endpoint): void {
+    const { request, forwarder } = this;
+    const nowMs = forwarder.clock.now();
+    this.claim = endpoint.claim(nowMs);
+    this.endpoint = endpoint.address;
+    if (request.attempts.push(this) === 1 && forwarder.to !== undefined) addressTo(request.headers, forwarder.to);
+    request.pickedAtMs = nowMs;
+    request.workedOnBy(this);
+    forwarder.deadlines?.arm(this.deadline, nowMs);
+    const needsFresh = request.attempts.length >= forwarder.lastAttempt;
+    const connection = endpoint.pool.acquire(this, needsFresh);
+    if (connection !== undefined) this.send(connection, nowMs);
+  }
+
+  /**
+   * What cannot be tried again is not written on a used connection before the events of this turn of the loop are through:
+   * the peer's end may be among them, and nothing will have been sent then.
+   */
+  private send(connection: ClientConnection, nowMs: number): void {
+    if (connection.used > 0 && !isIdempotent(this.request.method)) {
+      this.held = connection;
+      setImmediate(lookAgain, this);
+      return;
+    }
+    this.request.connectedAtMs = nowMs;
+    this.exchange = connection.send(this.request, this.request.body, this);
+  }
+
+  /** @internal */
+  sendHeld(): void {
+    const { held, request, claim } = this;
+    if (held === undefined || claim === undefined) return;
+    this.held = undefined;
+    if (held.isUsable && held.capacity > 0) {
+      request.connectedAtMs = this.forwarder.clock.now();
+      this.exchange = held.send(request, request.body, this);
+    } else {
+      held.close();
+      claim.endpoint.pool.acquire(this, true);
+    }
+  }
+
+  private refused(endpoint: Endpoint, code: ErrorCode, response: ProxyResponse): void {
+    this.isRefused = true;
+    this.result = code;
+    this.request.workedOnBy(undefined);
+    discard(response.body);
+    const cause = EJECTED_FOR[code];
+    if (cause !== undefined) this.forwarder.target.eject(endpoint, cause);
+    const message = `endpoint ${this.endpoint}: its sidecar says that it did not execute the request`;
+    this.reject(new ProxyError(code, message, { requestSent: false, endpoint: this.endpoint }));
+  }
+
+  private end(error: ProxyError | undefined): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    this.deadline.disarm();
+    // A retry may be at work on the request by now.
+    if (this.request.attempts.at(-1) === this && !this.isRefused) this.request.workedOnBy(undefined);
+    this.claim?.settle(this.outcome(error));
+  }
+
+  private outcome(error: ProxyError | undefined): Outcome {
+    if (this.isRefused) return 'not-executed';
+    const { result, failure } = this;
+    if (typeof result === 'number') {
+      const outcome = outcomeOfStatus(result);
+      return outcome === 'success' && error !== undefined ? outcomeOfError(error) : outcome;
+    }
+    if (failure === undefined) return 'cancelled';
+    // The request's own deadline is the endpoint's fault only where the endpoint had most of that time.
+    if (failure === this.request.aborted && failure.code === 'PF_TIMEOUT') {
+      const { clock, target } = this.forwarder;
+      const heldMs = clock.now() - (this.claim?.startedAtMs ?? 0);
+      return heldMs >= target.options.timeout.requestMs / 2 ? 'timeout' : 'cancelled';
+    }
+    return outcomeOfError(failure);
+  }
+}
+
+function lookAgain(attempt: ForwardAttempt): void {
+  attempt.sendHeld();
+}
+
+/** A codec that saw half an answer knows neither whom it talked to nor that the request was sent: it was. */
+function located(error: ProxyError, endpoint: string): ProxyError {
+  const { code, message, cause, requestSent } = error;
+  if (requestSent !== undefined || (code !== 'PF_UPSTREAM_PROTOCOL' && code !== 'PF_UPSTREAM_CLOSED')) return error;
+  return new ProxyError(code, message, { cause, requestSent: true, endpoint });
+}
+
+function addressTo(headers: Headers, to: string): void {
+  if (headers.hasId(ID_TO)) headers.delete('x-pilotfish-to');
+  headers.append('X-Pilotfish-To', to, ID_TO);
+}
