@@ -8,18 +8,12 @@ import { ProxyResponse, type ProxyRequest } from '../http/message.ts';
 import type { ServingContext } from '../http/serving.ts';
 import { Deadline, type DeadlineOwner } from '../util/deadline-list.ts';
 import { clientClosed, type AcceptedRequest } from './accept-request.ts';
+import { answerFraming, isBodyless } from './answer-framing.ts';
 import { BodyWriter, type BodyWriterOwner } from './body-writer.ts';
 import { ChunkedDecoder } from './chunked-decoder.ts';
 import { REQUEST_HEAD } from './head-reader.ts';
 import { httpDate } from './http-date.ts';
-import {
-  FRAMING_ABSENT,
-  FRAMING_CHUNKED,
-  FRAMING_CLOSE,
-  FRAMING_NONE,
-  informationalHead,
-  responseHead,
-} from './serialize.ts';
+import { FRAMING_CLOSE, FRAMING_NONE, informationalHead, responseHead } from './serialize.ts';
 import { joinWhole, MAX_JOINED_BYTES } from './whole.ts';
 
 /** What an exchange tells its connection. */
@@ -219,14 +213,10 @@ export class ServerExchange implements BodyWriterOwner, DeadlineOwner {
   private answer(response: ProxyResponse): void {
     const { owner, request } = this;
     const { socket, context } = owner;
-    const { body, status } = response;
-    const isHead = request.method === 'HEAD';
-    const isBodyless = isHead || status === 204 || status === 304;
-    let framing: number;
-    if (isBodyless) framing = status === 204 ? FRAMING_NONE : bodylessFraming(response);
-    else if (body.isEmpty) framing = 0;
-    else framing = body.length ?? (request.httpVersion === 11 ? FRAMING_CHUNKED : FRAMING_CLOSE);
-    const whole = isBodyless ? undefined : body.takeWhole(MAX_JOINED_BYTES);
+    const { body } = response;
+    const hasNoBody = isBodyless(response, request);
+    let framing = answerFraming(response, request);
+    const whole = hasNoBody ? undefined : body.takeWhole(MAX_JOINED_BYTES);
     if (whole !== undefined && framing === FRAMING_CLOSE) framing = body.received;
     const isReusable =
       this.isPersistent && this.isInputDone && framing !== FRAMING_CLOSE && !owner.isClosing && !context.isDraining;
@@ -237,7 +227,7 @@ export class ServerExchange implements BodyWriterOwner, DeadlineOwner {
       : 'Connection: close\r\n';
     this.mayReuse = isReusable;
     const head = responseHead(response, framing, connection, httpDate(context.clock));
-    if (isBodyless) {
+    if (hasNoBody) {
       body.cancel(clientClosed('an answer without content'));
       owner.send(head);
       this.finish(undefined);
@@ -300,12 +290,6 @@ export class ServerExchange implements BodyWriterOwner, DeadlineOwner {
       endedAtMs: context.clock.now(),
     });
   }
-}
-
-/** Content-Length of an answer that has no content: its own, or what its content would have had. */
-function bodylessFraming(response: ProxyResponse): number {
-  const { body } = response;
-  return response.status === 304 || body.isEmpty || body.length === undefined ? FRAMING_ABSENT : body.length;
 }
 
 function answerOptions(): ProxyResponse {

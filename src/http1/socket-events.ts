@@ -1,5 +1,5 @@
 // HOT PATH. Joins a socket and its connection with listener functions that all connections share: no closure for each.
-import type { Socket } from 'node:net';
+import type { OnReadOpts, Socket } from 'node:net';
 
 /** A connection that owns a socket. */
 export interface SocketOwner {
@@ -27,6 +27,25 @@ export function own(socket: Socket, owner: SocketOwner): void {
   socket.on('error', onError);
   socket.on('close', onClose);
 }
+
+/** Largest read. A read that fills it is followed by others of its size: those get a buffer of their own, which is passed on uncopied. */
+const READ_BYTES = 65_536;
+const shared = Buffer.allocUnsafeSlow(READ_BYTES);
+let nextBuffer = shared;
+
+/**
+ * For `net.connect`: small answers are read into one buffer that all connections share, and copied out of it, instead of
+ * into 64 KiB allocated and given back for each read; and they pass by the stream machinery.
+ */
+export const SHARED_READS: OnReadOpts = {
+  buffer: () => nextBuffer,
+  callback(this: OwnedSocket, bytes: number, buffer: Uint8Array): boolean {
+    const read = buffer === shared ? Buffer.from(shared.subarray(0, bytes)) : Buffer.from(buffer.buffer, 0, bytes);
+    this[OWNER]?.read(read);
+    nextBuffer = bytes === READ_BYTES ? Buffer.allocUnsafeSlow(READ_BYTES) : shared;
+    return true;
+  },
+};
 
 function onData(this: OwnedSocket, chunk: Buffer): void {
   this[OWNER]?.read(chunk);

@@ -1,9 +1,10 @@
 // What a run found: printed, and kept in the corpus, which the unit tests replay.
 import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
 
-/** Beside the sources, wherever the compiled run lies. */
-const CORPUS = new URL('../../../test/fuzz/corpus/', import.meta.url);
+/** Beside the sources, wherever the compiled run lies: npm starts it at the root of the project. */
+const CORPUS = new URL('test/fuzz/corpus/', pathToFileURL(`${process.cwd()}/`));
 const MAX_SAVED = 50;
 
 export class Findings {
