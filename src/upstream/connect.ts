@@ -1,5 +1,5 @@
 // How a pool gets a connection: the seam to sockets, TLS and codecs, and the one over plain TCP.
-import { connect as openSocket, type Socket } from 'node:net';
+import { connect as openSocket, type OnReadOpts, type Socket } from 'node:net';
 import { ProxyError } from '../errors.ts';
 import type { ClientConnection, ConnectionOwner } from '../http/exchange.ts';
 import type { Clock } from '../util/clock.ts';
@@ -46,10 +46,10 @@ export type OpenConnection = (
   owner: ConnectionOwner,
 ) => ClientConnection;
 
-/** Connects over plain TCP. */
-export function tcpConnect(clock: Clock, deadlines: DeadlineLists, open: OpenConnection): Connect {
+/** Connects over plain TCP. @param onread how the codec's sockets read, where they do so past the stream machinery. */
+export function tcpConnect(clock: Clock, deadlines: DeadlineLists, open: OpenConnection, onread?: OnReadOpts): Connect {
   return (target, options, owner, listener) => {
-    const dial = new Dial(target, options, owner, listener, open);
+    const dial = new Dial(target, options, owner, listener, open, onread);
     if (options.connectTimeoutMs > 0) deadlines.of(options.connectTimeoutMs).arm(dial.deadline, clock.now());
   };
 }
@@ -67,11 +67,17 @@ class Dial implements DeadlineOwner {
     owner: ConnectionOwner,
     listener: DialListener,
     open: OpenConnection,
+    onread: OnReadOpts | undefined,
   ) {
     this.target = target;
     this.options = options;
     this.listener = listener;
-    const socket = openSocket({ host: target.host, port: target.port, noDelay: true });
+    const socket = openSocket({
+      host: target.host,
+      port: target.port,
+      noDelay: true,
+      ...(onread === undefined ? {} : { onread }),
+    });
     this.socket = socket;
     socket.once('error', this.onError);
     socket.once('connect', () => {

@@ -141,7 +141,8 @@ describe('at 400 requests a second', () => {
     const then = (): void => void copies[0]?.process.kill('SIGKILL');
     const { results } = await load(handle, ['GET', 'POST'], 1_000, { sent: 400, then });
     const received = results.get('POST PF_UPSTREAM_CLOSED sent=true') ?? 0;
-    expect(received).toBeLessThanOrEqual(3);
+    // How many were in the killed process's hands is chance; that nothing else is lost is not.
+    expect([...results.keys()].filter((key) => key !== 200 && key !== 'POST PF_UPSTREAM_CLOSED sent=true')).toEqual([]);
     expect(results.get(200)).toBe(1_000 - received);
     expect(upstream.outcomes['connect-failed']).toBeGreaterThan(0);
     const states = [...upstream.endpoints].map(({ outlier }) => outlier.isEjected);
