@@ -21,6 +21,10 @@ const FACTORIES: Readonly<Partial<Record<RegistryType, Factory>>> = {
     }
     return createFileAdapter(directory === undefined ? {} : { directory }, context);
   },
+  consul: async (options, context) => {
+    const { createConsulAdapter } = await import('./consul/consul.ts');
+    return createConsulAdapter(asObject(options), context);
+  },
   static: async (options, context) => {
     const { createStaticAdapter } = await import('./static/static.ts');
     const services = Object.entries(asObject(options)).map(([service, entries]): [string, never[]] => {

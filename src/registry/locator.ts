@@ -14,8 +14,15 @@ export type RegistryType = (typeof REGISTRY_TYPES)[number];
 /** What follows the scheme of a URL, taken apart by each type for itself. */
 type UrlReader = (rest: string, isTls: boolean) => Readonly<Record<string, unknown>>;
 
-const URL_READERS: Readonly<Partial<Record<RegistryType, UrlReader>>> = { file: readFileUrl };
-const LATER: ReadonlySet<RegistryType> = new Set(['etcd', 'consul', 'nacos', 'dns']);
+const URL_READERS: Readonly<Partial<Record<RegistryType, UrlReader>>> = { file: readFileUrl, consul: readConsulUrl };
+const LATER: ReadonlySet<RegistryType> = new Set(['etcd', 'nacos', 'dns']);
+
+/** Parameters of a `consul://` URL, by the names that Consul's own API has, and their fields. */
+const CONSUL_PARAMETERS: ReadonlyMap<string, string> = new Map([
+  ['dc', 'datacenter'],
+  ['ns', 'namespace'],
+  ['partition', 'partition'],
+]);
 
 /** Throws RegistryError `invalid` for an unknown name (listing the known ones), `unsupported` for one that comes later. */
 export function parseRegistryLocator(text: string): RegistryLocator {
@@ -55,4 +62,22 @@ function readFileUrl(rest: string): Readonly<Record<string, unknown>> {
   } catch (error) {
     throw new RegistryError('invalid', 'expected file:///absolute/path, percent-encoded', { cause: error });
   }
+}
+
+/** `consul://host:8500?dc=dc1&ns=team&partition=p`; a token has no place in a URL, and what is found there is not repeated. */
+function readConsulUrl(rest: string, isTls: boolean): Readonly<Record<string, unknown>> {
+  const [authority = '', query = '', ...more] = rest.split('?');
+  const host = authority.replace(/\/$/, '');
+  if (!/^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?$/.test(host) || more.length > 0) {
+    throw new RegistryError('invalid', 'expected consul://host:8500?dc=name (a token goes into CONSUL_HTTP_TOKEN)');
+  }
+  const fields: Record<string, unknown> = { address: `${isTls ? 'https' : 'http'}://${host}` };
+  for (const [name, value] of new URLSearchParams(query)) {
+    const field = CONSUL_PARAMETERS.get(name);
+    if (field === undefined || value === '' || fields[field] !== undefined) {
+      throw new RegistryError('invalid', `consul:// takes ${[...CONSUL_PARAMETERS.keys()].join(', ')}, once each`);
+    }
+    fields[field] = value;
+  }
+  return fields;
 }

@@ -15,7 +15,21 @@ describe('PILOTFISH_REGISTRY', () => {
     });
   });
 
+  test('of consul says where the agent is, and in which datacenter', () => {
+    const options = { address: 'https://h:8501', datacenter: 'dc1', namespace: 'n', partition: 'p' };
+    expect(parseRegistryLocator('consuls://h:8501?dc=dc1&ns=n&partition=p')).toEqual({ type: 'consul', options });
+    expect(parseRegistryLocator('consul://[::1]')).toEqual({ type: 'consul', options: { address: 'http://[::1]' } });
+    expect(parseRegistryLocator('consul')).toEqual({ type: 'consul', options: {} });
+    expect(() => parseRegistryLocator('consul://user:s3cret@h:8500')).not.toThrow(/s3cret/);
+  });
+
   test.each([
+    'consul://',
+    'consul://h/path',
+    'consul://user:s3cret@h:8500',
+    'consul://h?token=s3cret',
+    'consul://h?dc=',
+    'consul://h?dc=a&dc=b',
     '',
     'zookeeper',
     'FILE',
@@ -30,7 +44,7 @@ describe('PILOTFISH_REGISTRY', () => {
     expect(() => parseRegistryLocator(text)).toThrow(kind('invalid'));
   });
 
-  test.each(['etcd', 'consul://h:8500', 'nacoss://h', 'dns'])('%j says that it comes later', (text) => {
+  test.each(['etcd', 'nacoss://h', 'dns'])('%j says that it comes later', (text) => {
     expect(() => parseRegistryLocator(text)).toThrow(kind('unsupported'));
   });
 

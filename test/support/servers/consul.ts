@@ -1,0 +1,181 @@
+// Real Consul servers for tests: found, started on free ports with a data directory of their own, killed, wiped, ended.
+import { execFileSync } from 'node:child_process';
+import { findServers, type FoundServer } from './index.ts';
+import { freePorts, serverDirectory, ServerProcess } from './process.ts';
+
+/** One version of Consul to test against. */
+export interface ConsulServer {
+  readonly found: FoundServer;
+  /** Like `1.8.7`. */
+  readonly version: string;
+}
+
+/** How a server is started. */
+export interface ConsulServerOptions {
+  /** Denies by default; `TOKEN` may do everything. */
+  readonly acl?: boolean;
+  /** PEM files of an HTTPS port, which replaces the HTTP one. */
+  readonly tls?: {
+    readonly cert: string;
+    readonly key: string;
+    readonly ca: string;
+    readonly verifyIncoming?: boolean;
+  };
+  /** More configuration, in HCL. */
+  readonly hcl?: string;
+}
+
+/** The token of servers with `acl` that may do everything. */
+export const TOKEN = '0b16c0de-7000-4000-8000-000000000007';
+
+/** Every version that is there: `PILOTFISH_TEST_CONSUL`, `consul` of the path, the cache. */
+export async function findConsul(): Promise<ConsulServer[]> {
+  const found = findServers({ name: 'consul', variable: 'PILOTFISH_TEST_CONSUL', file: 'consul' });
+  const servers = await Promise.all(found.map(async (one) => ({ found: one, version: await versionOf(one) })));
+  return servers.filter((one, index) => servers.findIndex(({ version }) => version === one.version) === index);
+}
+
+/** A server of its own, in server mode with its data on disk: what it forgets by a kill, it really forgets. */
+export class ConsulProcess {
+  readonly port: number;
+  readonly isTls: boolean;
+  private readonly token: string | undefined;
+  private readonly process: ServerProcess;
+  private readonly directory: { readonly path: string; remove(): void };
+
+  private constructor(
+    port: number,
+    options: ConsulServerOptions,
+    process: ServerProcess,
+    directory: { readonly path: string; remove(): void },
+  ) {
+    this.port = port;
+    this.isTls = options.tls !== undefined;
+    this.token = options.acl === true ? TOKEN : undefined;
+    this.process = process;
+    this.directory = directory;
+  }
+
+  /** Resolves when it leads itself and answers. */
+  static async start(server: ConsulServer, options: ConsulServerOptions = {}): Promise<ConsulProcess> {
+    if (server.found.from !== 'binary') throw new Error('a server that is named by a variable is not ours to start');
+    const [port = 0, rpc = 0, serf = 0, wan = 0] = await freePorts([0, 1, 2, 3]);
+    const directory = serverDirectory('consul');
+    const { tls } = options;
+    const args = [
+      ...['agent', '-server', '-bootstrap-expect=1', '-node=n1', '-bind=127.0.0.1', '-log-level=warn'],
+      ...['-data-dir', `${directory.path}/data`, '-http-port', tls === undefined ? String(port) : '-1'],
+      ...['-server-port', String(rpc), '-serf-lan-port', String(serf), '-serf-wan-port', String(wan)],
+      ...['-dns-port=-1', '-grpc-port=-1', '-hcl', configuration(server.version, options)],
+      ...(tls === undefined ? [] : ['-https-port', String(port)]),
+      ...(isOld(server.version) ? [] : ['-grpc-tls-port=-1']),
+    ];
+    const own = new ConsulProcess(port, options, new ServerProcess({ command: server.found.path, args }), directory);
+    await own.restart();
+    return own;
+  }
+
+  get address(): string {
+    return `127.0.0.1:${this.port}`;
+  }
+
+  get output(): readonly string[] {
+    return this.process.output;
+  }
+
+  get isRunning(): boolean {
+    return this.process.isRunning;
+  }
+
+  /** Starts it where it was killed; its data is as it was. Resolves when it leads and knows itself. */
+  restart(): Promise<void> {
+    return this.process.start(async () => {
+      if (this.isTls) return (this.process.output.join('\n').match(/agent running/) ?? []).length > 0;
+      const nodes = await this.call('GET', '/v1/catalog/nodes?consistent');
+      return Array.isArray(nodes) && nodes.some((node) => (node as { Node?: unknown }).Node === 'n1');
+    });
+  }
+
+  kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    return this.process.kill(signal);
+  }
+
+  freeze(): void {
+    this.process.freeze();
+  }
+
+  thaw(): void {
+    this.process.thaw();
+  }
+
+  /** Kills it, forgets all data, starts it again: same ports, another node id, indexes from the beginning. */
+  async wipe(): Promise<void> {
+    await this.kill();
+    execFileSync('rm', ['-rf', `${this.directory.path}/data`]);
+    await this.restart();
+  }
+
+  /** One call as an operator (with curl, say) makes it; rejects where the status is not 2xx. */
+  async call(method: string, path: string, body?: unknown): Promise<unknown> {
+    const answer = await fetch(`http://${this.address}${path}`, {
+      method,
+      headers: { ...(this.token === undefined ? {} : { 'x-consul-token': this.token }) },
+      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+      signal: AbortSignal.timeout(5_000),
+    });
+    const text = await answer.text();
+    if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
+    try {
+      return JSON.parse(text);
+    } catch {
+      return text;
+    }
+  }
+
+  /** Kills it and leaves nothing behind. */
+  async close(): Promise<void> {
+    this.process.thaw();
+    await this.kill();
+    this.directory.remove();
+  }
+}
+
+function configuration(version: string, { acl, tls, hcl }: ConsulServerOptions): string {
+  const initial = isOld(version) ? 'master' : 'initial_management';
+  const files = tls === undefined ? '' : `cert_file = "${tls.cert}" key_file = "${tls.key}" ca_file = "${tls.ca}"`;
+  return [
+    'performance { raft_multiplier = 1 }',
+    'disable_update_check = true',
+    'leave_on_terminate = false',
+    acl === true
+      ? `acl { enabled = true default_policy = "deny" tokens { ${initial} = "${TOKEN}" agent = "${TOKEN}" } }`
+      : '',
+    tls === undefined ? '' : isOld(version) ? files : `tls { https { ${files} } }`,
+    tls?.verifyIncoming !== true
+      ? ''
+      : isOld(version)
+        ? 'verify_incoming_https = true'
+        : 'tls { https { verify_incoming = true } }',
+    hcl ?? '',
+  ].join('\n');
+}
+
+/** Before 1.11 the configuration has other names. */
+function isOld(version: string): boolean {
+  const [, minor = 0] = version.split('.').map(Number);
+  return minor < 11;
+}
+
+async function versionOf(found: FoundServer): Promise<string> {
+  if (found.from === 'binary') {
+    const text = execFileSync(found.path, ['version'], { encoding: 'utf8' });
+    return /v(\d+\.\d+\.\d+)/.exec(text)?.[1] ?? 'unknown';
+  }
+  const token = process.env['PILOTFISH_TEST_CONSUL_TOKEN'];
+  const answer = await fetch(`http://${found.address}/v1/agent/self`, {
+    headers: token === undefined ? {} : { 'x-consul-token': token },
+    signal: AbortSignal.timeout(5_000),
+  });
+  const { Config } = (await answer.json()) as { Config?: { Version?: string } };
+  return Config?.Version ?? 'unknown';
+}
