@@ -20,9 +20,9 @@ export interface DownstreamEnd {
 
 /** Milliseconds; 0 = none. */
 export interface DownstreamTimeouts {
-  /** From the first byte of a head (or the opening of the connection) to its end; 408. */
+  /** From the first byte of a head to its end; 408. */
   readonly headMs: number;
-  /** A connection with no request on it. */
+  /** A connection with no request on it, also before its first. */
   readonly idleMs: number;
   /** A request body that was announced, a reader that wants it, and nothing comes; 408. */
   readonly stallMs: number;

@@ -45,7 +45,7 @@ export class Http1ServerConnection implements SocketOwner, DeadlineOwner, BodySo
   hasEnded = false;
   private readonly deadline: Deadline;
   private readonly outbox: Outbox;
-  private wait: Wait = 'head';
+  private wait: Wait = 'idle';
   private reader: HeadReader | undefined = undefined;
   private exchange: ServerExchange | undefined = undefined;
   /** Read, but not yet looked at: what follows the request that is being answered. */
@@ -65,7 +65,7 @@ export class Http1ServerConnection implements SocketOwner, DeadlineOwner, BodySo
     this.deadline = new Deadline(this);
     this.outbox = new Outbox(socket);
     own(socket, this);
-    this.arm('head', context.timeouts.headMs);
+    this.arm('idle', context.timeouts.idleMs);
   }
 
   /** True between requests. */
@@ -153,8 +153,7 @@ export class Http1ServerConnection implements SocketOwner, DeadlineOwner, BodySo
     const { exchange } = this;
     switch (this.wait) {
       case 'head':
-        if (this.reader?.hasBegun === true) this.refuse(REQUEST_HEAD.fail('the head did not come in time', 408));
-        else this.linger();
+        this.refuse(REQUEST_HEAD.fail('the head did not come in time', 408));
         return;
       case 'idle':
         this.linger();
@@ -276,7 +275,7 @@ export class Http1ServerConnection implements SocketOwner, DeadlineOwner, BodySo
     const isFirst = !this.reader.hasBegun;
     let end = this.reader.readRequest(chunk, offset, this.context.limits);
     if (end < 0) {
-      if (isFirst && this.wait !== 'head') this.arm('head', this.context.timeouts.headMs);
+      if (isFirst) this.arm('head', this.context.timeouts.headMs);
       return -1;
     }
     this.deadline.disarm();
