@@ -36,7 +36,8 @@ export function check(tree: Tree): Checked {
   }
   const stray = ['upstreams', '*', 'service'];
   if (tree.get(stray) !== undefined) {
-    return { ok: false, problems: [problemAt(tree, stray, 'a service for all', 'it under the name of one upstream')] };
+    const problem = problemAt(tree, stray, 'a service for all', 'it under the name of one upstream', true);
+    return { ok: false, problems: [problem] };
   }
   return { ok: true, config: resolve(result.data, tree) };
 }

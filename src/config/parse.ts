@@ -1,7 +1,7 @@
 // YAML text → Tree, with the place of every value. The only file that loads `yaml`, and only loaded where there is a file.
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
 import type { Node, ParsedNode, YAMLMap } from 'yaml';
-import { foundText, pathText } from './problem.ts';
+import { foundText, pathText, printable } from './problem.ts';
 import type { Path, Problem } from './problem.ts';
 import { substitute } from './substitute.ts';
 import type { Environment } from './substitute.ts';
@@ -103,7 +103,7 @@ class Reader {
     if (isAlias(node)) {
       const target = this.anchors.get(node.source);
       if (target !== undefined) return this.value(target, path, depth + 1);
-      this.report(offsetOf(node), path, `the alias *${node.source}`, `an anchor &${node.source} before it`);
+      this.report(offsetOf(node), path, `the alias *${printable(node.source)}`, 'an anchor of that name before it');
       return undefined;
     }
     if ('anchor' in node && typeof node.anchor === 'string') this.anchors.set(node.anchor, node);
@@ -187,5 +187,5 @@ function offsetOf(node: Node): number {
 
 function oneLine(message: string): string {
   if (message.startsWith('Maximum call stack')) return 'values nested too deeply';
-  return message.replace(/\s+/g, ' ').slice(0, 200);
+  return printable(message.replace(/\s+/g, ' ').slice(0, 200));
 }

@@ -58,7 +58,12 @@ export function foundText(value: unknown): string {
   if (typeof value === 'number' || typeof value === 'boolean') return `${value}`;
   if (typeof value !== 'string') return `a ${typeof value}`;
   const short = value.length > MAX_FOUND_CHARS ? `${value.slice(0, MAX_FOUND_CHARS)}…` : value;
-  return JSON.stringify(short).replace(/[\u007f-\u009f\u2028\u2029]/g, '?');
+  return printable(JSON.stringify(short));
+}
+
+/** One line that cannot move the cursor of a terminal or turn the direction of writing: what could, becomes `?`. */
+export function printable(text: string): string {
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, '?');
 }
 
 /** True for names of fields and variables whose values are never shown. */
