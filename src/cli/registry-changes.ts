@@ -1,7 +1,7 @@
 // Two lists of one service → what changed, one line for each instance.
 import { addressText, flatten } from './registry-access.ts';
 import type { FlatInstance } from './registry-access.ts';
-import { printable } from './table.ts';
+import { printable } from '../config/problem.ts';
 import type { ServiceInstance } from '../registry/types.ts';
 
 /** `fields`: names of those that differ. */

@@ -4,7 +4,8 @@ import { keyText } from '../registry/types.ts';
 import type { ServiceInstance, ServiceKey, Snapshot } from '../registry/types.ts';
 import { EXIT } from './command.ts';
 import { addressText, flatten, keyOf, withRegistry } from './registry-access.ts';
-import { printable, table } from './table.ts';
+import { printable } from '../config/problem.ts';
+import { table } from './table.ts';
 import type { Context } from './terminal.ts';
 
 /** Services that are read at the same time. */

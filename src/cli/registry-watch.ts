@@ -4,7 +4,7 @@ import type { ServiceInstance } from '../registry/types.ts';
 import { EXIT } from './command.ts';
 import { keyOf, withRegistry } from './registry-access.ts';
 import { changesBetween, changeText } from './registry-changes.ts';
-import { printable } from './table.ts';
+import { printable } from '../config/problem.ts';
 import { interrupted } from './terminal.ts';
 import type { Context } from './terminal.ts';
 

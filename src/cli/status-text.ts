@@ -1,5 +1,6 @@
 // What `pilotfish status` shows a person, made of the admin listener's JSON. Fields that are not there are left out.
-import { printable, table } from './table.ts';
+import { printable } from '../config/problem.ts';
+import { table } from './table.ts';
 
 /** The four answers that make up a status. */
 export interface StatusParts {
@@ -19,8 +20,8 @@ export function statusText(parts: StatusParts): string {
 function readiness(value: unknown): string {
   const phase = text(value, 'phase');
   const head = `${text(value, 'status') || 'unknown'}${phase === '' ? '' : ` (${phase})`}`;
-  const reasons = list(value, 'reasons').map((reason) => `  ${printable(String(reason))}\n`);
-  return `${printable(head)}\n${reasons.join('')}`;
+  const reasons = list(value, 'reasons').map((reason) => line(`  ${String(reason)}`));
+  return [line(head), ...reasons].join('');
 }
 
 function record(value: unknown): string {
@@ -43,28 +44,44 @@ function registry(value: unknown): string {
 function upstreams(value: unknown): string {
   if (value === undefined) return '';
   const all = Array.isArray(value) ? (value as unknown[]) : [];
-  if (all.length === 0) return 'no upstreams yet\n';
-  return all.map(upstream).join('\n');
+  return all.length === 0 ? 'no upstreams yet\n' : all.map(upstream).join('\n');
 }
 
 function upstream(value: unknown): string {
   const endpoints = list(value, 'endpoints');
-  const details = ['state', 'balancer'].map((name) => text(value, name)).filter((detail) => detail !== '');
-  const head = `upstream ${[text(value, 'name'), ...details].join(', ')}`;
-  if (endpoints.length === 0) return `${printable(head)}\n  no endpoints\n`;
+  const stalenessMs = field(value, 'stalenessMs');
+  const details = [
+    text(value, 'name'),
+    text(value, 'state'),
+    typeof stalenessMs === 'number' && stalenessMs >= 1_000
+      ? `last heard ${Math.round(stalenessMs / 1_000)} s ago`
+      : '',
+    text(value, 'balancer'),
+    field(value, 'isPanicking') === true ? 'few are undoubted: doubted ones are used like them' : '',
+  ];
+  const head = `upstream ${details.filter((detail) => detail !== '').join(', ')}`;
+  const rejected = list(value, 'rejected').map(
+    (one) => `  record ${text(one, 'ref')} rejected: ${text(one, 'reason')}`,
+  );
   const rows = endpoints.map((endpoint) => [
     `  ${text(endpoint, 'address')}`,
     text(endpoint, 'id'),
     text(endpoint, 'state'),
     text(endpoint, 'weight'),
     text(endpoint, 'inFlight'),
-    number(field(endpoint, 'latencyMs')),
+    latency(field(endpoint, 'latencyMs')),
     text(endpoint, 'why'),
   ]);
-  return `${printable(head)}\n${table([['  ADDRESS', 'ID', 'STATE', 'WEIGHT', 'IN FLIGHT', 'LATENCY', 'WHY'], ...rows])}`;
+  const columns = ['  ADDRESS', 'ID', 'STATE', 'WEIGHT', 'IN FLIGHT', 'LATENCY', 'WHY'];
+  const body = rows.length === 0 ? '  no endpoints\n' : table([columns, ...rows]);
+  return [line(head), body, ...rejected.map(line)].join('');
 }
 
-function number(value: unknown): string {
+function line(content: string): string {
+  return `${printable(content)}\n`;
+}
+
+function latency(value: unknown): string {
   return typeof value === 'number' ? `${value.toFixed(1)} ms` : '-';
 }
 

@@ -30,8 +30,13 @@ Exit codes: 0 the sidecar answered (also when it is not ready), 69 nobody answer
         throw new CommandError(EXIT.unavailable, `${path}: the answer is ${code}; is this a sidecar's admin listener?`);
       }),
     );
-    const parts = { readiness, registration, registry, upstreams };
+    const parts = { readiness, registration, registry, upstreams: listed(upstreams) };
     context.terminal.out(values.json === true ? `${JSON.stringify(parts, undefined, 2)}\n` : statusText(parts));
     return EXIT.ok;
   },
 };
+
+/** The list itself: `/upstreams` answers with an object, so that it may grow. */
+function listed(body: unknown): unknown {
+  return typeof body === 'object' && body !== null && 'upstreams' in body ? body.upstreams : body;
+}

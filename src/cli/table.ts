@@ -1,4 +1,5 @@
 // Columns for people: padded to their widest cell, never cut.
+import { printable } from '../config/problem.ts';
 
 /** Lines of left-aligned columns, two spaces apart, without spaces at the end. Control characters become `?`. */
 export function table(rows: readonly (readonly string[])[]): string {
@@ -16,9 +17,4 @@ export function table(rows: readonly (readonly string[])[]): string {
           .trimEnd() + '\n',
     )
     .join('');
-}
-
-/** Names in a registry come from others: they must not move the cursor of a terminal. */
-export function printable(text: string): string {
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, '?');
 }

@@ -1,0 +1,51 @@
+// A command's surroundings for tests: what it writes is kept, signals are sent by hand.
+import type { Context, StopSignal } from '../../../src/cli/terminal.ts';
+import { until } from '../../support/until.ts';
+
+export class Console implements Context {
+  out = '';
+  err = '';
+  readonly env: Readonly<Record<string, string>>;
+  readonly terminal: Context['terminal'];
+  private readonly listeners = new Set<(signal: StopSignal) => void>();
+  private readonly reader = new AbortController();
+
+  constructor(env: Readonly<Record<string, string>> = {}) {
+    this.env = env;
+    this.terminal = {
+      out: (text) => void (this.out += text),
+      err: (text) => void (this.err += text),
+      isInteractive: false,
+      gone: this.reader.signal,
+    };
+  }
+
+  onSignal(listener: (signal: StopSignal) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  /** Throws where nobody listens: the process would have ended at once. */
+  send(signal: StopSignal): void {
+    if (this.listeners.size === 0) throw new Error(`nobody listens for ${signal}`);
+    for (const listener of [...this.listeners]) listener(signal);
+  }
+
+  /** The reader of standard output goes away. */
+  hangUp(): void {
+    this.reader.abort();
+  }
+
+  get isListening(): boolean {
+    return this.listeners.size > 0;
+  }
+
+  /** Waits until standard output holds `text`. */
+  async shows(text: string): Promise<void> {
+    await until(`output shows "${text}"`, () => this.out.includes(text));
+  }
+
+  get lines(): string[] {
+    return this.out.split('\n').slice(0, -1);
+  }
+}
