@@ -4,7 +4,7 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 version=2.3.2
-cache=${PILOTFISH_CACHE:-$HOME/.cache/pilotfish}/nacos-$version
+cache=${PILOTFISH_CACHE:-$HOME/.cache/pilotfish}/servers/nacos-$version
 if [[ -s $cache/ready && $here/pom.xml -ot $cache/ready && $here/src/NacosMain.java -ot $cache/ready ]]; then
   echo "$cache"
   exit 0

@@ -1,0 +1,155 @@
+// User and password → access token, by Nacos' login API; renewed before it ends. The only file that touches a password.
+import { readFileSync } from 'node:fs';
+import { request } from 'undici';
+import type { Clock } from '../../src/util/clock.ts';
+import { abortable, withDeadline } from '../../src/registry/deadline.ts';
+import { asRegistryError, RegistryError } from '../../src/registry/types.ts';
+import { baseUrl, dispatcherFor } from './http-client.ts';
+import type { NacosEndpoint, NacosSettings } from './options.ts';
+
+/** Who logs in, and where. */
+export interface LoginOptions {
+  readonly username: string;
+  readonly password?: string;
+  /** Read anew at each login. */
+  readonly passwordFile?: string;
+  /** The server in use now. */
+  readonly endpoints: { readonly current: NacosEndpoint };
+  readonly settings: NacosSettings;
+  readonly clock: Clock;
+}
+
+/** 3.x; 2.x and 3.x with the old API on; 2.x without the console. The first that is there is remembered. */
+const PATHS = ['/v3/auth/user/login', '/v1/auth/login', '/v1/auth/users/login'] as const;
+/** Statuses by which a server says that it does not have the path. */
+const ABSENT: ReadonlySet<number> = new Set([404, 405, 410, 501]);
+const LOGIN_TIMEOUT_MS = 3_000;
+const RENEW_AT = 0.9;
+/** Tokens refused by the server are thrown away at most this often. */
+const MIN_FORGET_MS = 1_000;
+const MAX_ANSWER_BYTES = 65_536;
+
+interface Token {
+  readonly text: string;
+  readonly renewAtMs: number;
+  readonly endsAtMs: number;
+}
+
+/** One writer: itself. Never logs, and no error of it holds what was sent. */
+export class Login {
+  private readonly options: LoginOptions;
+  private token: Token | undefined = undefined;
+  private running: Promise<Token> | undefined = undefined;
+  private path: (typeof PATHS)[number] | undefined = undefined;
+  private forgotAtMs = -Infinity;
+
+  constructor(options: LoginOptions) {
+    this.options = options;
+  }
+
+  /** Headers for a request. Rejects with RegistryError `unauthenticated` where the password is wrong. */
+  async headers(signal: AbortSignal): Promise<Readonly<Record<string, string>>> {
+    const nowMs = this.options.clock.now();
+    if (this.token !== undefined && nowMs < this.token.renewAtMs) return { accessToken: this.token.text };
+    this.running ??= this.logIn();
+    const { token } = this;
+    if (token !== undefined && nowMs < token.endsAtMs) {
+      this.running.catch(() => undefined); // The old one is good still; the next request tries again.
+      return { accessToken: token.text };
+    }
+    return { accessToken: (await abortable(this.running, signal)).text };
+  }
+
+  /** The server refused the token: the next request logs in again. False where that has just been tried. */
+  forget(): boolean {
+    const nowMs = this.options.clock.now();
+    if (nowMs - this.forgotAtMs < MIN_FORGET_MS) return false;
+    this.forgotAtMs = nowMs;
+    this.token = undefined;
+    return true;
+  }
+
+  private logIn(): Promise<Token> {
+    const running = withDeadline(this.options.clock, LOGIN_TIMEOUT_MS, [], (signal) => this.tryPaths(signal));
+    const end = (token?: Token): void => {
+      this.running = undefined;
+      if (token !== undefined) this.token = token;
+    };
+    return running.then(
+      (token) => {
+        end(token);
+        return token;
+      },
+      (error: unknown) => {
+        end();
+        throw asRegistryError(error, 'nacos: login');
+      },
+    );
+  }
+
+  private async tryPaths(signal: AbortSignal): Promise<Token> {
+    for (const path of this.path === undefined ? PATHS : [this.path]) {
+      const { statusCode, text } = await this.post(path, signal);
+      if (ABSENT.has(statusCode)) continue;
+      this.path = path;
+      if (statusCode !== 200) throw refused(statusCode);
+      return this.tokenFrom(text);
+    }
+    this.path = undefined;
+    throw new RegistryError('unsupported', 'nacos: the server has no login that is known here');
+  }
+
+  private async post(path: string, signal: AbortSignal): Promise<{ statusCode: number; text: string }> {
+    const { username, endpoints, settings } = this.options;
+    const dispatcher = dispatcherFor(settings.tls); // Rare enough for connections of its own.
+    try {
+      const body = new URLSearchParams({ username, password: this.password() }).toString();
+      const answer = await request(`${baseUrl(endpoints.current, settings)}${path}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/x-www-form-urlencoded' },
+        body,
+        signal,
+        dispatcher,
+      });
+      let text = '';
+      for await (const chunk of answer.body as AsyncIterable<Buffer>) {
+        text += chunk.toString('utf8');
+        if (text.length > MAX_ANSWER_BYTES) throw new RegistryError('protocol', 'nacos: login: the answer is too long');
+      }
+      return { statusCode: answer.statusCode, text };
+    } catch (error) {
+      // 2.3.2 answers a wrong password with the status line `HTTP/1.1 0`, which is none.
+      const code = (error as { code?: unknown }).code;
+      if (typeof code === 'string' && code.startsWith('HPE_INVALID')) throw refused(0);
+      throw error;
+    } finally {
+      await dispatcher.destroy();
+    }
+  }
+
+  private password(): string {
+    const { password, passwordFile } = this.options;
+    if (passwordFile === undefined) return password ?? '';
+    return readFileSync(passwordFile, 'utf8').replace(/\r?\n$/, '');
+  }
+
+  private tokenFrom(answer: string): Token {
+    let fields: Record<string, unknown>;
+    try {
+      fields = JSON.parse(answer) as Record<string, unknown>;
+    } catch {
+      throw new RegistryError('protocol', 'nacos: login: the answer is no JSON');
+    }
+    const { accessToken, tokenTtl } = fields;
+    if (typeof accessToken !== 'string' || accessToken === '') throw refused(200);
+    const ttlMs = typeof tokenTtl === 'number' && tokenTtl > 0 ? tokenTtl * 1_000 : 60_000;
+    const nowMs = this.options.clock.now();
+    return { text: accessToken, renewAtMs: nowMs + ttlMs * RENEW_AT, endsAtMs: nowMs + ttlMs };
+  }
+}
+
+function refused(statusCode: number): RegistryError {
+  return statusCode >= 501
+    ? new RegistryError('unavailable', `nacos: login: status ${statusCode}`)
+    : new RegistryError('unauthenticated', `nacos: login refused (status ${statusCode})`);
+}

@@ -1,0 +1,160 @@
+// Real Nacos servers for tests: found, started on free ports with a home of their own, frozen, killed, started again, ended.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { findServers, type FoundServer } from './index.ts';
+import { freePorts, serverDirectory, ServerProcess } from './process.ts';
+
+/** One version of Nacos to test against. */
+export interface NacosServer {
+  readonly found: FoundServer;
+  /** Like `2.3.2`. */
+  readonly version: string;
+}
+
+/** From the HTTP port to gRPC's, and to Raft's. */
+const GRPC_OFFSET = 1_000;
+/** Signs tokens; a test server's, of no worth elsewhere. */
+const TOKEN_SECRET = Buffer.from('0123456789abcdef0123456789abcdef0123456789abcdef').toString('base64');
+const START_TIMEOUT_MS = 60_000;
+export const ADMIN = { username: 'nacos', password: 'a-planted-secret-of-nacos' } as const;
+
+/** Every version that is there: `PILOTFISH_TEST_NACOS` (without authentication), then the cache. */
+export async function findNacos(): Promise<NacosServer[]> {
+  const found = findServers({ name: 'nacos', variable: 'PILOTFISH_TEST_NACOS', file: 'ready', isOnPath: false });
+  return Promise.all(found.map(async (one) => ({ found: one, version: await versionOf(one) })));
+}
+
+/** A running standalone server that is ours to break. Without data on disk that matter: ephemeral instances are in memory. */
+export class NacosProcess {
+  readonly port: number;
+  readonly hasAuth: boolean;
+  private readonly process: ServerProcess;
+  private readonly directory: { readonly path: string; remove(): void };
+
+  private constructor(port: number, hasAuth: boolean, process: ServerProcess, directory: NacosProcess['directory']) {
+    this.port = port;
+    this.hasAuth = hasAuth;
+    this.process = process;
+    this.directory = directory;
+  }
+
+  /** Starts one; resolves when it answers, and, with `hasAuth`, when its administrator can log in. */
+  static async start(
+    ready: string,
+    options: { readonly hasAuth?: boolean; readonly tokenSeconds?: number } = {},
+  ): Promise<NacosProcess> {
+    const { hasAuth = false, tokenSeconds = 18_000 } = options;
+    const [raftPort = 0] = await freePorts([0, 1_000, 2_000, 2_001]);
+    const port = raftPort + GRPC_OFFSET;
+    const home = serverDirectory('nacos');
+    const cache = join(ready, '..');
+    const args = [
+      ...['-Xmx192m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Djava.net.preferIPv4Stack=true'],
+      ...[`-Djava.io.tmpdir=${home.path}`, `-Dderby.stream.error.file=${home.path}/derby.log`],
+      ...['-Dnacos.standalone=true', '-Dnacos.functionMode=naming', `-Dnacos.home=${home.path}`],
+      ...['-Dnacos.server.ip=127.0.0.1', '-cp'],
+      `${cache}/classes:${readFileSync(join(cache, 'cp.txt'), 'utf8').trim()}`,
+      ...['harness.NacosMain', `--server.port=${port}`, '--server.address=127.0.0.1'],
+      ...[
+        `--server.tomcat.basedir=${home.path}/tomcat`,
+        `--spring.config.location=file:${cache}/application.properties`,
+      ],
+      ...(hasAuth
+        ? [
+            ...['--nacos.core.auth.enabled=true', '--nacos.core.auth.caching.enabled=false'],
+            ...['--nacos.core.auth.server.identity.key=test', '--nacos.core.auth.server.identity.value=test'],
+            `--nacos.core.auth.plugin.nacos.token.secret.key=${TOKEN_SECRET}`,
+            `--nacos.core.auth.plugin.nacos.token.expire.seconds=${tokenSeconds}`,
+          ]
+        : []),
+    ];
+    const process = new ServerProcess({ command: 'java', args, cwd: home.path });
+    const server = new NacosProcess(port, hasAuth, process, home);
+    try {
+      await server.restart();
+      if (hasAuth) await server.call('POST', '/v1/auth/users/admin', { password: ADMIN.password }, false);
+    } catch (error) {
+      await server.close();
+      throw error;
+    }
+    return server;
+  }
+
+  get address(): string {
+    return `127.0.0.1:${this.port}`;
+  }
+
+  get grpcPort(): number {
+    return this.port + GRPC_OFFSET;
+  }
+
+  /** Starts it where it was killed: it knows nobody, and its users. Resolves when it answers. */
+  restart(): Promise<void> {
+    return this.process.start(async () => {
+      const answer = await fetch(`http://${this.address}/nacos/actuator/health`, {
+        signal: AbortSignal.timeout(1_000),
+      });
+      return answer.ok;
+    }, START_TIMEOUT_MS);
+  }
+
+  kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    return this.process.kill(signal);
+  }
+
+  freeze(): void {
+    this.process.freeze();
+  }
+
+  thaw(): void {
+    this.process.thaw();
+  }
+
+  /** One call of its HTTP API, as the administrator unless said; the answer's text. Rejects for any status but 200. */
+  async call(
+    method: string,
+    path: string,
+    fields: Readonly<Record<string, string>> = {},
+    asAdmin = this.hasAuth,
+  ): Promise<string> {
+    const token = asAdmin ? { accessToken: await this.logIn(ADMIN.username, ADMIN.password) } : undefined;
+    const query = new URLSearchParams({ ...fields, ...token }).toString();
+    const answer = await fetch(`http://${this.address}/nacos${path}?${query}`, { method });
+    const text = await answer.text();
+    if (answer.status !== 200) throw new Error(`${method} ${path}: ${answer.status}: ${text.slice(0, 200)}`);
+    return text;
+  }
+
+  /** A token. A user may be unknown for the first seconds: tried again for 10 s. */
+  async logIn(username: string, password: string): Promise<string> {
+    const body = new URLSearchParams({ username, password });
+    const end = performance.now() + 10_000;
+    for (;;) {
+      try {
+        const answer = await fetch(`http://${this.address}/nacos/v1/auth/login`, { method: 'POST', body });
+        if (answer.status === 200) return ((await answer.json()) as { accessToken: string }).accessToken;
+      } catch {
+        // A refusal with a status line that is none.
+      }
+      if (performance.now() > end) throw new Error(`${username} cannot log in`);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+  }
+
+  /** Kills it and leaves nothing behind. */
+  async close(): Promise<void> {
+    this.process.thaw();
+    await this.kill();
+    this.directory.remove();
+  }
+}
+
+async function versionOf(found: FoundServer): Promise<string> {
+  if (found.from === 'binary') return readFileSync(found.path, 'utf8').trim();
+  try {
+    const answer = await fetch(`http://${found.address}/nacos/v1/console/server/state`);
+    return ((await answer.json()) as { version?: string }).version ?? 'of unknown version';
+  } catch {
+    return 'of unknown version';
+  }
+}
