@@ -21,6 +21,10 @@ const FACTORIES: Readonly<Partial<Record<RegistryType, Factory>>> = {
     }
     return createFileAdapter(directory === undefined ? {} : { directory }, context);
   },
+  etcd: async (options, context) => {
+    const { createEtcdAdapter } = await import('./etcd/etcd.ts');
+    return createEtcdAdapter(asObject(options), context);
+  },
   consul: async (options, context) => {
     const { createConsulAdapter } = await import('./consul/consul.ts');
     return createConsulAdapter(asObject(options), context);

@@ -14,8 +14,12 @@ export type RegistryType = (typeof REGISTRY_TYPES)[number];
 /** What follows the scheme of a URL, taken apart by each type for itself. */
 type UrlReader = (rest: string, isTls: boolean) => Readonly<Record<string, unknown>>;
 
-const URL_READERS: Readonly<Partial<Record<RegistryType, UrlReader>>> = { file: readFileUrl, consul: readConsulUrl };
-const LATER: ReadonlySet<RegistryType> = new Set(['etcd', 'nacos', 'dns']);
+const URL_READERS: Readonly<Partial<Record<RegistryType, UrlReader>>> = {
+  file: readFileUrl,
+  etcd: readEtcdUrl,
+  consul: readConsulUrl,
+};
+const LATER: ReadonlySet<RegistryType> = new Set(['nacos', 'dns']);
 
 /** Parameters of a `consul://` URL, by the names that Consul's own API has, and their fields. */
 const CONSUL_PARAMETERS: ReadonlyMap<string, string> = new Map([
@@ -61,6 +65,26 @@ function readFileUrl(rest: string): Readonly<Record<string, unknown>> {
     return { directory };
   } catch (error) {
     throw new RegistryError('invalid', 'expected file:///absolute/path, percent-encoded', { cause: error });
+  }
+}
+
+/** `etcd://h1:2379,h2:2379/prefix?format=grpc`; a user or password has no place in a URL, and what is found there is not repeated. */
+function readEtcdUrl(rest: string, isTls: boolean): Readonly<Record<string, unknown>> {
+  const [, hosts = '', path, format] = /^([^/?#@]+)(\/[^?#@]*)?(?:\?format=([a-z]+))?$/.exec(rest) ?? [];
+  const endpoints = hosts.split(',');
+  const expected = 'expected etcd://host:2379,host:2379/prefix (a user goes into ETCDCTL_USER and ETCDCTL_PASSWORD)';
+  if (!endpoints.every((host) => /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?$/.test(host))) {
+    throw new RegistryError('invalid', expected);
+  }
+  try {
+    const prefix = decodeURIComponent(path ?? '').replace(/\/+$/, '');
+    return {
+      endpoints: endpoints.map((host) => `${isTls ? 'https' : 'http'}://${host}`),
+      ...(prefix === '' ? {} : { prefix }),
+      ...(format === undefined ? {} : { format }),
+    };
+  } catch (error) {
+    throw new RegistryError('invalid', expected, { cause: error });
   }
 }
 

@@ -15,6 +15,30 @@ describe('PILOTFISH_REGISTRY', () => {
     });
   });
 
+  test('of etcd names the servers and what keys begin with', () => {
+    const endpoints = ['https://h1:2379', 'https://[::1]'];
+    expect(parseRegistryLocator('etcds://h1:2379,[::1]/a%20b/')).toEqual({
+      type: 'etcd',
+      options: { endpoints, prefix: '/a b' },
+    });
+    const options = { endpoints: ['http://h'], format: 'kratos' };
+    expect(parseRegistryLocator('etcd://h?format=kratos')).toEqual({ type: 'etcd', options });
+    expect(parseRegistryLocator('etcd')).toEqual({ type: 'etcd', options: {} });
+    expect(() => parseRegistryLocator('etcd://user:s3cret@h:2379')).not.toThrow(/s3cret/);
+  });
+
+  test.each([
+    'etcd://',
+    'etcd:///prefix',
+    'etcd://h,',
+    'etcd://user:s3cret@h:2379',
+    'etcd://h/p?password=s3cret',
+    'etcd://h/%zz',
+    'etcd://h:port',
+  ])('%j is refused', (text) => {
+    expect(() => parseRegistryLocator(text)).toThrow(kind('invalid'));
+  });
+
   test('of consul says where the agent is, and in which datacenter', () => {
     const options = { address: 'https://h:8501', datacenter: 'dc1', namespace: 'n', partition: 'p' };
     expect(parseRegistryLocator('consuls://h:8501?dc=dc1&ns=n&partition=p')).toEqual({ type: 'consul', options });
@@ -44,7 +68,7 @@ describe('PILOTFISH_REGISTRY', () => {
     expect(() => parseRegistryLocator(text)).toThrow(kind('invalid'));
   });
 
-  test.each(['etcd', 'nacoss://h', 'dns'])('%j says that it comes later', (text) => {
+  test.each(['nacoss://h', 'dns'])('%j says that it comes later', (text) => {
     expect(() => parseRegistryLocator(text)).toThrow(kind('unsupported'));
   });
 
