@@ -48,6 +48,7 @@ export class ActiveRegistration implements RegistrationHandle {
   private untilMs = 0;
   private hasLife = false;
   private wasSent = false;
+  private isBeingPut = false;
   private isDirty = false;
   private beats = 0;
   private failuresInRow = 0;
@@ -187,7 +188,12 @@ export class ActiveRegistration implements RegistrationHandle {
     const record = this.record;
     this.isDirty = false;
     this.wasSent = true;
-    await this.call((signal) => this.keeper.put(record, holder, signal));
+    this.isBeingPut = true;
+    try {
+      await this.call((signal) => this.keeper.put(record, holder, signal));
+    } finally {
+      this.isBeingPut = false;
+    }
     this.hasLife = true;
     this.claims++;
   }
@@ -260,7 +266,8 @@ export class ActiveRegistration implements RegistrationHandle {
 
   private async leave(options: DeregisterOptions): Promise<'removed' | 'left-to-expire'> {
     const { clock, keeper, ttlMs } = this;
-    const isMarked = this.hasLife && this.driver.capabilities.liveness !== 'none';
+    // A record on its way may have been seen already.
+    const isMarked = (this.hasLife || this.isBeingPut) && this.driver.capabilities.liveness !== 'none';
     this.stopping.abort(new RegistryError('aborted', 'deregistering'));
     this.nap.end();
     this.watchdog?.cancel();

@@ -183,6 +183,28 @@ describe('leaving', () => {
     expect(states).toEqual(['registered', 'leaving', 'gone']);
   });
 
+  test('marks a record as well that was there before its acknowledgement', async () => {
+    const keep = driver.keep.bind(driver);
+    let acknowledge = (): void => undefined;
+    driver.keep = (...what) => {
+      const keeper = keep(...what);
+      const put: typeof keeper.put = async (...how) => {
+        await keeper.put(...how);
+        await new Promise<void>((resolve) => (acknowledge = resolve));
+      };
+      return { ...keeper, put };
+    };
+    const { handle } = registering();
+    await clock.advance(10);
+    const done = handle.deregister({ deadlineMs: 5_000, settleMs: 2_000 });
+    await clock.advance(10);
+    acknowledge();
+    await clock.advance(1_000);
+    expect(driver.records.get('a')?.leaving).toBe(true);
+    await clock.advance(1_100);
+    expect(await done).toBe('removed');
+  });
+
   test('ends in time with a registry that hangs: left to expire', async () => {
     const { handle } = registering();
     await clock.advance(10);
