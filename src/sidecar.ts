@@ -15,6 +15,7 @@ import { serviceKey } from './registry/types.ts';
 import type { Registry } from './registry/registry.ts';
 import { callApp, callOutside, callUpstream } from './resilience/call.ts';
 import { OutboundNames } from './router/outbound-name.ts';
+import { openAccessLog } from './runtime/access-log-output.ts';
 import { Outside } from './runtime/outside.ts';
 import { OwnService } from './runtime/own-service.ts';
 import { PanicGuard } from './runtime/panic.ts';
@@ -23,7 +24,7 @@ import { Serving, totalsOf } from './runtime/serving.ts';
 import { inboundStack, outboundStack } from './runtime/stack.ts';
 import { metricsSources, startAdminListeners } from './sidecar-admin.ts';
 import type { SidecarParts } from './sidecar-admin.ts';
-import { fileWriter, stdoutWriter } from './telemetry/log-outputs.ts';
+import { stdoutWriter } from './telemetry/log-outputs.ts';
 import type { LineWriter } from './telemetry/line-writer.ts';
 import { Logger } from './telemetry/logger.ts';
 import { Metrics } from './telemetry/metrics.ts';
@@ -134,8 +135,7 @@ class RunningSidecar implements Sidecar, SidecarParts {
 
   async start(): Promise<void> {
     const { config } = this;
-    if (config.log.access)
-      this.accessWriter = config.log.file === undefined ? this.stdout : await fileWriter(config.log.file, this.clock);
+    this.accessWriter = await openAccessLog(config.log, this.stdout, this.clock, this.log);
     await this.openRegistry();
     await this.openOutbound();
     if (config.service !== undefined) await this.openInbound(config.service);
@@ -144,8 +144,7 @@ class RunningSidecar implements Sidecar, SidecarParts {
     [this.admin, this.probes] = await startAdminListeners(this);
     this.ownService?.start();
     this.lifecycle.started();
-    const { addresses } = this;
-    for (const [listener, address] of Object.entries(addresses))
+    for (const [listener, address] of Object.entries(this.addresses))
       if (address) this.log.info('listening', { listener, address });
     this.log.info('started', { registry: config.registry.type });
   }

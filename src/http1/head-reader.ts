@@ -1,7 +1,8 @@
 // HOT PATH. Finds a head in what a socket gave: whole in one chunk (the usual case, nothing is copied) or in pieces.
 import type { WireLimits } from '../http/limits.ts';
-import { Head, parseRequestHead, parseResponseHead } from './head.ts';
+import { Head } from './head.ts';
 import { latin1 } from './latin1.ts';
+import { parseRequestHead, parseResponseHead } from './parse-head.ts';
 import { maxHeadBytes, PartialHead, type HeadParser } from './partial-head.ts';
 
 /** Filled by each `read` that returns ≥ 0; shared by all connections, since nothing else runs meanwhile. */

@@ -1,14 +1,21 @@
 // One consumer's hold on a shared watcher.
-import type { ServiceWatcher } from './service-watcher.ts';
 import type { RegistryError, ServiceKey, ServiceView, Watch, WatchState, WatchStats } from './types.ts';
+
+/** What all who watch one service share. */
+export interface SharedWatcher {
+  readonly key: ServiceKey;
+  readonly current: ServiceView | undefined;
+  readonly summary: Pick<Watch, 'state' | 'stalenessMs' | 'lastError' | 'stats'>;
+  probeFailed(id: string): void;
+}
 
 /** What one consumer holds: its own end, everybody's state. */
 export class WatchHandle implements Watch {
   readonly close: () => void;
-  private readonly watcher: ServiceWatcher;
+  private readonly watcher: SharedWatcher;
   private readonly own: { readonly isClosed: boolean };
 
-  constructor(watcher: ServiceWatcher, own: { readonly isClosed: boolean }, close: () => void) {
+  constructor(watcher: SharedWatcher, own: { readonly isClosed: boolean }, close: () => void) {
     this.watcher = watcher;
     this.own = own;
     this.close = close;

@@ -22,6 +22,13 @@ const RANKS: readonly (readonly string[])[] = [
   ['src/main.ts'],
 ];
 
+/** Files over 300 lines, each with its reason. */
+const LONG: Readonly<Record<string, string>> = {
+  'src/http1/server-connection.ts': 'one state machine: reading, pausing, closing and lingering share all of its state',
+  'src/registry/registration.ts':
+    'one loop that begins, keeps, repairs and ends a life: split, its order could not be read',
+};
+
 interface Import {
   readonly from: string;
   readonly to: string;
@@ -61,7 +68,12 @@ describe('the structure', () => {
   it('has imports that point one way', () => {
     const wrong = imports.filter(({ from, to }) => {
       const [a, b] = [placeOf(from), placeOf(to)];
-      return a.place !== b.place && b.rank >= a.rank && !(from === 'src/sidecar.ts' && to === 'src/sidecar-admin.ts') && !(a.place === 'src/util' && to === 'src/errors.ts');
+      return (
+        a.place !== b.place &&
+        b.rank >= a.rank &&
+        !(from === 'src/sidecar.ts' && to === 'src/sidecar-admin.ts') &&
+        !(a.place === 'src/util' && to === 'src/errors.ts')
+      );
     });
     expect(wrong.map(({ from, to }) => `${from} → ${to}`)).toEqual([]);
   });
@@ -109,10 +121,8 @@ describe('the structure', () => {
     expect({ withDefault, barrels }).toEqual({ withDefault: [], barrels: [] });
   });
 
-  it('has files that fit a few screens', () => {
-    const long = all
-      .map((file) => ({ file, lines: readFileSync(resolve(root, file), 'utf8').split('\n').length }))
-      .filter(({ lines }) => lines > 301);
-    expect(long).toEqual([]);
+  it('has files that fit a few screens, or a reason not to', () => {
+    const long = all.filter((file) => readFileSync(resolve(root, file), 'utf8').split('\n').length > 301);
+    expect(long.sort()).toEqual(Object.keys(LONG).sort());
   });
 });
