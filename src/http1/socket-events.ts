@@ -31,18 +31,24 @@ export function own(socket: Socket, owner: SocketOwner): void {
 /** Largest read. A read that fills it is followed by others of its size: those get a buffer of their own, which is passed on uncopied. */
 const READ_BYTES = 65_536;
 const shared = Buffer.allocUnsafeSlow(READ_BYTES);
-let nextBuffer = shared;
+/** What the connection whose callback ran last reads into next; asked for at once, and given to no other. */
+let ownBuffer: Buffer | undefined;
 
 /**
  * For `net.connect`: small answers are read into one buffer that all connections share, and copied out of it, instead of
  * into 64 KiB allocated and given back for each read; and they pass by the stream machinery.
  */
 export const SHARED_READS: OnReadOpts = {
-  buffer: () => nextBuffer,
+  // Node asks behind each callback, and when a socket connects: that one must not get what another reads into.
+  buffer: () => {
+    const buffer = ownBuffer ?? shared;
+    ownBuffer = undefined;
+    return buffer;
+  },
   callback(this: OwnedSocket, bytes: number, buffer: Uint8Array): boolean {
     const read = buffer === shared ? Buffer.from(shared.subarray(0, bytes)) : Buffer.from(buffer.buffer, 0, bytes);
     this[OWNER]?.read(read);
-    nextBuffer = bytes === READ_BYTES ? Buffer.allocUnsafeSlow(READ_BYTES) : shared;
+    ownBuffer = bytes === READ_BYTES ? Buffer.allocUnsafeSlow(READ_BYTES) : undefined;
     return true;
   },
 };

@@ -1,0 +1,73 @@
+// Reads into shared memory: what one connection was given stays as it came, whatever others read meanwhile.
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { own, SHARED_READS } from '../../../src/http1/socket-events.ts';
+
+const LARGE_BYTES = 40 * 65_536;
+
+const open: (Server | Socket)[] = [];
+afterEach(() => {
+  for (const one of open.splice(0)) {
+    if ('destroy' in one) one.destroy();
+    else one.close();
+  }
+});
+
+/** Sends `content` to whoever connects. */
+async function sender(content: Buffer): Promise<number> {
+  const server = createServer((socket) => {
+    open.push(socket);
+    socket.on('error', () => undefined);
+    socket.write(content);
+  });
+  open.push(server);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return (server.address() as AddressInfo).port;
+}
+
+/** Reads as connections of pools do. */
+function read(port: number, onChunk: (chunk: Buffer, socket: Socket) => void): Socket {
+  const socket = connect({ port, host: '127.0.0.1', onread: SHARED_READS });
+  open.push(socket);
+  const ignore = (): void => undefined;
+  own(socket, { read: (chunk) => onChunk(chunk, socket), ended: ignore, drained: ignore, gone: ignore });
+  return socket;
+}
+
+describe('a connection that reads past the stream machinery', () => {
+  it('keeps what it was given while connections that were opened later read', async () => {
+    const [large, small] = [await sender(Buffer.alloc(LARGE_BYTES, 'a')), await sender(Buffer.alloc(30_000, 'b'))];
+    const chunks: Buffer[] = [];
+    let received = 0;
+    let others = 0;
+    await new Promise<void>((resolve) => {
+      read(large, (chunk, socket) => {
+        chunks.push(chunk);
+        received += chunk.length;
+        if (received === LARGE_BYTES) resolve();
+        if (others++ > 20) return;
+        // Another one connects while this one holds a buffer, and reads before this one goes on.
+        socket.pause();
+        let seen = 0;
+        setImmediate(() =>
+          read(small, (content) => {
+            seen += content.length;
+            if (seen === 30_000) socket.resume();
+          }),
+        );
+      });
+    });
+    expect(Buffer.concat(chunks).equals(Buffer.alloc(LARGE_BYTES, 'a'))).toBe(true);
+  });
+
+  it('gives a buffer of its own to the connection that filled one, and to no other', () => {
+    const { buffer } = SHARED_READS;
+    if (typeof buffer !== 'function') throw new Error('it is made on demand');
+    const shared = buffer();
+    SHARED_READS.callback(shared.length, shared);
+    const own = buffer();
+    const ofAnother = buffer();
+    expect(own).not.toBe(shared);
+    expect(ofAnother).toBe(shared);
+  });
+});
