@@ -42,12 +42,7 @@ export interface SidecarOptions {
 /** A running sidecar. */
 export interface Sidecar {
   /** Bound addresses, `host:port`; the inbound one only with an own service. */
-  readonly addresses: Readonly<{
-    outbound: string;
-    inbound: string | undefined;
-    admin: string;
-    probes: string | undefined;
-  }>;
+  readonly addresses: Readonly<Record<'outbound' | 'admin', string> & Record<'inbound' | 'probes', string | undefined>>;
   /** Drains and ends; resolves when everything is closed. Any number of calls. */
   stop(reason: string): Promise<void>;
   /** For an exception or rejection that nobody caught, from the process around us: a bug, which ends nothing while anything works. */
@@ -56,8 +51,7 @@ export interface Sidecar {
   readonly finished: Promise<number>;
 }
 
-/** A stalled disk may hold up the exit for so long. */
-const LOG_CLOSE_MS = 1_000;
+const LOG_CLOSE_MS = 1_000; // a stalled disk may hold up the exit for so long
 
 /**
  * Starts everything and resolves once the listeners are bound; registration waits for the app.
@@ -117,10 +111,7 @@ class RunningSidecar implements Sidecar, SidecarParts {
       clock,
       log: this.log,
       totals: () => totalsOf(this.servings),
-      end: (code) => {
-        this.stdout.flushSync();
-        this.finish(code);
-      },
+      end: (code) => this.end(code),
     });
   }
 
@@ -170,8 +161,12 @@ class RunningSidecar implements Sidecar, SidecarParts {
     await this.lifecycle?.stop();
     await this.close();
     this.log.info('stopped');
+    this.end(0);
+  }
+
+  private end(code: number): void {
     this.stdout.flushSync();
-    this.finish(0);
+    this.finish(code);
   }
 
   private async close(): Promise<void> {
