@@ -2,6 +2,8 @@
 import type { RegistrySelection } from '../../adapters/index.ts';
 import type { Registry, RegistryContext } from '../../src/registry/registry.ts';
 import type { ServiceInstance, ServiceKey } from '../../src/registry/types.ts';
+import type { FaultProxy } from '../support/fault-proxy.ts';
+import type { FaultProxy } from '../support/fault-proxy.ts';
 
 /** Things that a case may need and that not every registry has. */
 export type Need =
@@ -36,6 +38,22 @@ export interface Space {
   /** Need `rights`: forbids reading one service, or everything, to the actors of this space; and allows it again. */
   forbid?(key?: ServiceKey): Promise<void>;
   allow?(key?: ServiceKey): Promise<void>;
+  /** Need `network`: what lies between everything that this space opens and the server. */
+  readonly network?: FaultProxy;
+  /** Need `compaction`: forgets all history up to now. */
+  compact?(): Promise<void>;
+  /** Need `credentials`: what must appear nowhere; and a registry opened with a wrong one. */
+  readonly secrets?: readonly string[];
+  openWithWrongSecret?(context?: RegistryContext): Promise<Registry>;
+  /** Need `credentials`: makes the tokens in use worthless; without it, `breakDown` and `repair` do. */
+  forgetTokens?(): Promise<void>;
+  /** Need `network`: what lies between `selection`, `open()` and the registry. */
+  readonly proxy?: FaultProxy;
+  /** Need `credentials`: texts that actors know (by `selection`) and that must never be shown. */
+  readonly secrets?: readonly string[];
+  /** Need `credentials`: makes those of actors worthless, as by expiry or a forgetful server; and good again. */
+  spoilCredentials?(): Promise<void>;
+  mendCredentials?(): Promise<void>;
   /** Need `full-disk`. */
   fillDisk?(): Promise<void>;
   freeDisk?(): Promise<void>;
@@ -51,6 +69,8 @@ export interface Harness {
   /** Why a need cannot be met; a need that is not listed can. */
   readonly cannot: Readonly<Partial<Record<Need, string>>>;
   space(options?: { readonly needs: readonly Need[] }): Promise<Space>;
+  /** Ends what all spaces shared. */
+  close?(): Promise<void>;
 }
 
 /** How long and how large the cases are: the short form is for every test run, the full one for the published table. */
