@@ -70,7 +70,7 @@ export class AgentCalls {
   /** `datacenter/node id` of the agent. */
   async self(signal: AbortSignal): Promise<string> {
     const { agent } = await this.open();
-    const found = await this.call('agent/self', signal, (options) => agent.self(options));
+    const found: unknown = await this.call('agent/self', signal, (options) => agent.self(options));
     const { Datacenter, NodeID, NodeName } = fields(fields(found)['Config']);
     const datacenter = text(Datacenter);
     if (datacenter === undefined) throw new RegistryError('protocol', 'consul agent/self: not what an agent answers');

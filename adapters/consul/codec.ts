@@ -38,7 +38,7 @@ export function encodeRegistration(instance: ServiceInstance, ttlMs: number): Re
     Weights: { Passing: passing, Warning: passing },
     EnableTagOverride: false,
     Check: {
-      CheckID: checkId(serviceId),
+      CheckID: checkId(serviceId, instance.owner),
       Name: 'sign of life of its sidecar',
       TTL: `${ttlMs}ms`,
       Status: statusOf(instance.health), // Else it would begin, and begin again at every update, as critical.

@@ -28,7 +28,7 @@ const CAPABILITIES: Capabilities = {
 
 const TRAITS: DriverTraits = {
   silenceMs: 12_000,
-  callTimeoutMs: 3_000,
+  callTimeoutMs: 8_000, // A read is up to three calls; those for our own record are held to a third of a TTL anyway.
   verifyEveryBeats: 3,
   isLocal: false,
   isStatic: false,
@@ -46,9 +46,9 @@ class ConsulDriver implements RegistryDriver {
   readonly name = 'consul';
   readonly capabilities = CAPABILITIES;
   readonly traits = TRAITS;
-  private readonly clock: Clock;
-  private readonly connection: Connection;
-  private readonly calls: AgentCalls;
+  readonly clock: Clock;
+  readonly connection: Connection;
+  readonly calls: AgentCalls;
   private readonly ids = new Map<string, ListIds>();
   private readonly closing = new AbortController();
   private identity: Promise<string> | undefined = undefined;
@@ -102,7 +102,7 @@ class ConsulDriver implements RegistryDriver {
   }
 
   keep(instance: ServiceInstance, ttlMs: number): RecordKeeper {
-    return new ConsulKeeper(instance, ttlMs, this.connection, this.calls);
+    return new ConsulKeeper(instance, ttlMs, this);
   }
 
   async close(): Promise<void> {

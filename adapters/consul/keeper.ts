@@ -1,4 +1,6 @@
 // Our own record: an agent's service with a TTL check. Registered, reported on each third of a TTL, read back, taken away.
+import type { Clock } from '../../src/util/clock.ts';
+import { withDeadline } from '../../src/registry/deadline.ts';
 import type { Holder, RecordKeeper } from '../../src/registry/driver.ts';
 import { RegistryError, type ServiceInstance } from '../../src/registry/types.ts';
 import type { AgentCalls } from './agent-calls.ts';
@@ -9,8 +11,10 @@ import { checkId, consulId, consulName } from './names.ts';
 
 /** What the agent writes into a TTL check that it gave up on. */
 const EXPIRED = /^TTL expired/;
+const WRITE_TIMEOUT_MS = 5_000;
 
 export class ConsulKeeper implements RecordKeeper {
+  private readonly clock: Clock;
   private readonly connection: Connection;
   private readonly calls: AgentCalls;
   private readonly ttlMs: number;
@@ -18,7 +22,16 @@ export class ConsulKeeper implements RecordKeeper {
   private written: ServiceInstance;
 
   /** Throws RegistryError `invalid` for a name that Consul's URLs cannot hold. */
-  constructor(instance: ServiceInstance, ttlMs: number, connection: Connection, calls: AgentCalls) {
+  constructor(
+    instance: ServiceInstance,
+    ttlMs: number,
+    {
+      clock,
+      connection,
+      calls,
+    }: { readonly clock: Clock; readonly connection: Connection; readonly calls: AgentCalls },
+  ) {
+    this.clock = clock;
     this.connection = connection;
     this.calls = calls;
     this.ttlMs = ttlMs;
@@ -26,17 +39,15 @@ export class ConsulKeeper implements RecordKeeper {
     this.written = instance;
   }
 
+  /** Both questions at once, so that a slow way costs its delay once. */
   async holder(signal: AbortSignal): Promise<Holder | undefined> {
-    return (await this.onThisAgent(signal)) ?? this.onAnotherAgent(signal);
+    const [here, elsewhere] = await Promise.all([this.onThisAgent(signal), this.onAnotherAgent(signal)]);
+    return here ?? elsewhere;
   }
 
-  async put(instance: ServiceInstance, replacing: Holder | undefined, signal: AbortSignal): Promise<void> {
-    // Consul has no "only if": look again as late as possible, and let the core's read-back find who came in between.
-    const now = await this.onThisAgent(signal);
-    if (now !== undefined && now.owner !== replacing?.owner && now.owner !== instance.owner && now.isAlive) {
-      throw new RegistryError('conflict', `consul: ${this.serviceId} was taken by ${now.host}:${now.port}`);
-    }
-    await this.write(instance, signal);
+  /** Consul has no "only if": who comes in between is found by the next sign of life, which knows its own check. */
+  put(instance: ServiceInstance): Promise<void> {
+    return this.write(instance);
   }
 
   async update(instance: ServiceInstance, signal: AbortSignal): Promise<'kept' | 'lost'> {
@@ -44,15 +55,15 @@ export class ConsulKeeper implements RecordKeeper {
       this.written = instance;
       return this.refresh(signal);
     }
-    const now = await this.onThisAgent(signal);
-    if (now?.owner !== instance.owner) return 'lost';
-    await this.write(instance, signal);
+    // Whoever leaves may have been replaced already by the next process of the same id, whose record it must not touch.
+    if (instance.leaving === true && (await this.refresh(signal)) === 'lost') return 'lost';
+    await this.write(instance);
     return 'kept';
   }
 
   async refresh(signal: AbortSignal): Promise<'kept' | 'lost'> {
     const status = statusOf(this.written.health);
-    return (await this.calls.report(checkId(this.serviceId), status, signal)) === 'taken' ? 'kept' : 'lost';
+    return (await this.calls.report(this.checkId, status, signal)) === 'taken' ? 'kept' : 'lost';
   }
 
   async remove(signal: AbortSignal): Promise<void> {
@@ -65,19 +76,24 @@ export class ConsulKeeper implements RecordKeeper {
     // Connections belong to the driver.
   }
 
-  private async write(instance: ServiceInstance, signal: AbortSignal): Promise<void> {
-    await this.connection.request(
-      {
-        method: 'PUT',
-        path: '/v1/agent/service/register',
-        query: { 'replace-existing-checks': 'true', ...namespaceOf(instance.key) },
-        body: encodeRegistration(instance, this.ttlMs),
-      },
-      signal,
+  /** Goes on when its caller gives up: what was sent may land, and must have landed before the record is taken away. */
+  private async write(instance: ServiceInstance): Promise<void> {
+    await withDeadline(this.clock, WRITE_TIMEOUT_MS, [], (signal) =>
+      this.connection.request(
+        {
+          method: 'PUT',
+          path: '/v1/agent/service/register',
+          query: { 'replace-existing-checks': 'true', ...namespaceOf(instance.key) },
+          body: encodeRegistration(instance, this.ttlMs),
+        },
+        signal,
+      ),
     );
     this.written = instance;
-    // A check that never heard anything may not survive a restart of the agent.
-    await this.refresh(signal);
+  }
+
+  private get checkId(): string {
+    return checkId(this.serviceId, this.written.owner);
   }
 
   /** What the agent we talk to holds under our id, whatever service it calls it. */

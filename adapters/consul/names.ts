@@ -32,9 +32,9 @@ export function consulId(key: ServiceKey, id: string): string {
   return isPlain && id.startsWith(`${name}-`) ? id : `${encodeURIComponent(name)}:${encodeURIComponent(id)}`;
 }
 
-/** Id of the TTL check of that service id. */
-export function checkId(serviceId: string): string {
-  return `service:${serviceId}`;
+/** Id of the TTL check of that service id, another one for each process: so a sign of life for a record lost is refused. */
+export function checkId(serviceId: string, owner: string | undefined): string {
+  return owner === undefined ? `service:${serviceId}` : `service:${serviceId}:${owner.slice(0, 8)}`;
 }
 
 /**

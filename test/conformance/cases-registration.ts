@@ -269,11 +269,14 @@ export const REGISTRATION_CASES: readonly Case[] = [
       const ids = (): string =>
         actor.news.flatMap((news) => (news.news === 'view' ? [news.ids.join()] : [])).at(-1) ?? '-';
       await until('it is registered and seen', 5_000, () => actor.states('a').includes('registered') && ids() === 'a');
-      await space.spoilCredentials?.();
-      if (space.mendCredentials !== undefined) {
+      if (space.forgetTokens === undefined) {
+        await space.breakDown();
+        await space.repair();
+      } else await space.forgetTokens();
+      if (space.renewTokens !== undefined) {
         await until('it is told', ttlMs + 5_000, () => actor.states('a').includes('denied'));
         expect(ids()).toBe('a');
-        await space.mendCredentials();
+        await space.renewTokens();
       }
       const isBack = (): boolean => actor.states('a').at(-1) === 'registered';
       await until('it is registered again', 8_000, isBack);

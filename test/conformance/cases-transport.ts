@@ -1,9 +1,12 @@
 // T1–T8: the way to the registry; and what only some registries have (F: a disk).
+import { inspect } from 'node:util';
 import { expect } from 'vitest';
+import { openRegistry } from '../../adapters/index.ts';
+import { causeChain } from '../../src/errors.ts';
 import { systemClock, type Clock } from '../../src/util/clock.ts';
 import { startActor } from './actor-process.ts';
 import { SCALE, throughout, until, type Case } from './harness.ts';
-import { instance, observe, register } from './support.ts';
+import { instance, KEY, observe, register, networkOf } from './support.ts';
 
 const { ttlMs } = SCALE;
 const notYet = (): Promise<void> => Promise.reject(new Error('not written: no registry could be tested with it yet'));
@@ -59,7 +62,56 @@ export const TRANSPORT_CASES: readonly Case[] = [
       await registry.close();
     },
   },
-  { id: 'T6', title: 'no secret in URL, log, error, metric', needs: ['credentials'], run: notYet },
+  {
+    id: 'T6',
+    title: 'no secret in URL, log, error, metric',
+    needs: ['credentials', 'network', 'processes'],
+    run: async (space) => {
+      const { secrets = [] } = space;
+      const proxy = networkOf(space);
+      proxy.isRecording = true;
+      const shown: string[] = [];
+      const show = (what: unknown): void => void shown.push(inspect(what, { depth: 12, showHidden: true }));
+      const registry = await openRegistry(space.selection, { allowLoopback: true, onEvent: show });
+      const seen = observe(registry);
+      const { handle } = await register(registry, instance('a'));
+      await until('it is seen', 2_000, () => seen.ids() === 'a');
+      const tryAll = async (): Promise<void> => {
+        const signal = AbortSignal.timeout(5_000);
+        const [key] = await registry.list({}, signal).catch((error: unknown) => [error]);
+        show([key, await registry.read(KEY, signal).catch((error: unknown) => error)]);
+        show(await registry.ping(signal).catch((error: unknown) => error));
+        show(registry.status);
+      };
+      await tryAll();
+      proxy.faults.cutAfterAnswerBytes = 1;
+      await tryAll();
+      proxy.heal();
+      await space.forgetTokens?.();
+      await tryAll();
+      if (space.renewTokens !== undefined) {
+        await until('the refusal is told', ttlMs + 5_000, () => handle.lastError !== undefined);
+      }
+      const stranger = await space.openWithWrongSecret?.({ onEvent: show });
+      show(await stranger?.list({}, AbortSignal.timeout(5_000)).catch((error: unknown) => error));
+      await stranger?.close();
+      show([handle.lastError, seen.watch.lastError, causeChain(handle.lastError), causeChain(seen.watch.lastError)]);
+      await registry.close();
+      expect(secrets.length).toBeGreaterThan(0);
+      const targets = proxy.recorded.flatMap(
+        (bytes) => bytes.toString('latin1').match(/^[A-Z]+ \S+ HTTP\/1\.1/gm) ?? [],
+      );
+      for (const secret of secrets) {
+        expect([...targets, ...shown].filter((text) => text.includes(secret))).toEqual([]);
+      }
+      const actor = await startActor(space);
+      actor.tell({ do: 'register', instances: [instance('b')], ttlMs });
+      actor.tell({ do: 'watch', key: KEY });
+      await actor.hears('it has tried', 5_000, (news) => 'state' in news);
+      await actor.kill('SIGTERM');
+      for (const secret of secrets) expect(JSON.stringify(actor.news)).not.toContain(secret);
+    },
+  },
   {
     id: 'T7',
     title: 'clocks ± 1 h apart: no effect',

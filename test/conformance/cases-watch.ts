@@ -3,7 +3,7 @@ import { expect } from 'vitest';
 import { serviceKey } from '../../src/registry/types.ts';
 import { startActor } from './actor-process.ts';
 import { SCALE, throughout, until, type Case } from './harness.ts';
-import { instance, KEY, observe, register } from './support.ts';
+import { instance, KEY, observe, register, networkOf } from './support.ts';
 
 const { ttlMs } = SCALE;
 const notYet = (): Promise<void> => Promise.reject(new Error('not written: no registry could be tested with it yet'));
@@ -156,12 +156,45 @@ export const WATCH_CASES: readonly Case[] = [
       await registry.close();
     },
   },
-  { id: 'W9', title: 'slow registry (2 s an answer, 10 kB/s)', needs: ['network'], run: notYet },
+  {
+    id: 'W9',
+    title: 'slow registry (2 s an answer, 10 kB/s): registered, watched, never stale',
+    needs: ['network'],
+    run: async (space) => {
+      const faults = networkOf(space).faults;
+      faults.answerDelayMs = 2_000;
+      faults.answerBytesPerSecond = 10_000;
+      const registry = await space.open();
+      const seen = observe(registry);
+      const { states } = await register(registry, instance('a'), 12_000);
+      await until('it is seen', 10_000, () => seen.ids() === 'a');
+      await space.plant([instance('b')]);
+      await until('a change is seen', 8_000, () => seen.ids() === 'a,b');
+      await throughout('all is well', SCALE.isFull ? 25_000 : 8_000, () => seen.watch.state === 'live');
+      expect(states.filter((state) => state !== 'registered')).toEqual([]);
+      await registry.close();
+    },
+  },
   {
     id: 'W10',
     title: 'partition without FIN: stale ≤ 15 s, live ≤ 5 s after healing, missed changes seen',
     needs: ['network'],
-    run: notYet,
+    run: async (space) => {
+      const proxy = networkOf(space);
+      const registry = await space.open();
+      await space.plant([instance('a'), instance('b'), instance('c')]);
+      const seen = observe(registry);
+      await until('first list', 2_000, () => seen.ids() === 'a,b,c');
+      proxy.blackHole();
+      await until('stale', 15_000, () => seen.watch.state === 'stale');
+      await space.plant([instance('d')]);
+      await space.unplant(instance('a'));
+      expect(seen.ids()).toBe('a,b,c');
+      proxy.heal();
+      await until('live', 5_000, () => seen.watch.state === 'live');
+      await until('the missed changes are seen', 1_000, () => seen.ids() === 'b,c,d');
+      await registry.close();
+    },
   },
   {
     id: 'W11',
@@ -266,5 +299,30 @@ export const WATCH_CASES: readonly Case[] = [
       await actor.kill('SIGKILL');
     },
   },
-  { id: 'W16', title: 'unsolicited frames and datagrams change nothing', needs: ['network'], run: notYet },
+  {
+    id: 'W16',
+    title: 'unsolicited frames and datagrams change nothing',
+    needs: ['network'],
+    run: async (space) => {
+      const proxy = networkOf(space);
+      const registry = await space.open();
+      await space.plant([instance('a'), instance('b')]);
+      const seen = observe(registry);
+      await until('first list', 2_000, () => seen.ids() === 'a,b');
+      const forged = 'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n[]';
+      const unsolicited = [
+        Buffer.from(forged),
+        Buffer.from('\0\0\0\x04\0\0\0\0\x01', 'latin1'),
+        Buffer.alloc(100_000, 'x'),
+      ];
+      for (const bytes of unsolicited) {
+        proxy.inject(bytes);
+        await throughout('nothing has changed', 700, () => seen.ids() === 'a,b');
+        await until('live', 6_000, () => seen.watch.state === 'live');
+      }
+      await space.plant([instance('c')]);
+      await until('the truth is still heard', 2_000, () => seen.ids() === 'a,b,c');
+      await registry.close();
+    },
+  },
 ];

@@ -3,7 +3,6 @@ import type { RegistrySelection } from '../../adapters/index.ts';
 import type { Registry, RegistryContext } from '../../src/registry/registry.ts';
 import type { ServiceInstance, ServiceKey } from '../../src/registry/types.ts';
 import type { FaultProxy } from '../support/fault-proxy.ts';
-import type { FaultProxy } from '../support/fault-proxy.ts';
 
 /** Things that a case may need and that not every registry has. */
 export type Need =
@@ -47,13 +46,8 @@ export interface Space {
   openWithWrongSecret?(context?: RegistryContext): Promise<Registry>;
   /** Need `credentials`: makes the tokens in use worthless; without it, `breakDown` and `repair` do. */
   forgetTokens?(): Promise<void>;
-  /** Need `network`: what lies between `selection`, `open()` and the registry. */
-  readonly proxy?: FaultProxy;
-  /** Need `credentials`: texts that actors know (by `selection`) and that must never be shown. */
-  readonly secrets?: readonly string[];
-  /** Need `credentials`: makes those of actors worthless, as by expiry or a forgetful server; and good again. */
-  spoilCredentials?(): Promise<void>;
-  mendCredentials?(): Promise<void>;
+  /** Makes forgotten tokens good again, where actors cannot get new ones by themselves. */
+  renewTokens?(): Promise<void>;
   /** Need `full-disk`. */
   fillDisk?(): Promise<void>;
   freeDisk?(): Promise<void>;

@@ -2,7 +2,8 @@
 import type { Registry } from '../../src/registry/registry.ts';
 import { serviceKey } from '../../src/registry/types.ts';
 import type { RegistrationHandle, ServiceInstance, ServiceKey, ServiceView, Watch } from '../../src/registry/types.ts';
-import { SCALE } from './harness.ts';
+import type { FaultProxy } from '../support/fault-proxy.ts';
+import { SCALE, type Space } from './harness.ts';
 
 export const KEY = serviceKey('orders');
 
@@ -57,4 +58,10 @@ export async function register(
   handle.onState((state) => states.push(state));
   await handle.registered(AbortSignal.timeout(10_000));
   return { handle, states };
+}
+
+/** The proxy that a space with the need `network` has. */
+export function networkOf(space: Space): FaultProxy {
+  if (space.network === undefined) throw new Error('this space has no proxy');
+  return space.network;
 }
