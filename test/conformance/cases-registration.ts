@@ -35,7 +35,7 @@ export const REGISTRATION_CASES: readonly Case[] = [
   },
   {
     id: 'R2',
-    title: 'CJK, emoji, RTL, quotes, 4 KB of metadata round-trip; over the limit: invalid before anything is sent',
+    title: 'CJK, emoji, RTL, quotes, 4 KB of metadata (or what the registry takes) round-trip; over the limit: invalid before anything is sent',
     needs: [],
     run: async (space) => {
       const registry = await space.open();
@@ -47,6 +47,10 @@ export const REGISTRATION_CASES: readonly Case[] = [
         'q"\'\\`': '\n\t{}',
         long: 'x'.repeat(3_000),
       };
+      if (registry.capabilities.maxMetadataBytes < 4_096) {
+        metadata.键 = '值';
+        metadata.long = 'x'.repeat(registry.capabilities.maxMetadataBytes - 100);
+      }
       const odd = instance('ид "1"/..%2F', { metadata, tags: ['日本', "'"], zone: 'ß' });
       const { handle } = await register(registry, odd);
       await until('it is seen', 2_000, () => seen.ids() === odd.id);
@@ -134,8 +138,11 @@ export const REGISTRATION_CASES: readonly Case[] = [
       await throughout('it stays away', 2 * ttlMs, () => handle.state !== 'registered');
       await space.repair();
       await until('it is back', 5_000, () => handle.state === 'registered');
-      const { instances } = await registry.read(KEY, AbortSignal.timeout(3_000));
-      expect(instances.map(({ id }) => id)).toEqual(['a']);
+      // Some registries show a change only half a second later.
+      const ids = async (): Promise<string[]> =>
+        (await registry.read(KEY, AbortSignal.timeout(3_000))).instances.map(({ id }) => id);
+      for (const end = performance.now() + 1_000; (await ids()).length === 0 && performance.now() < end;);
+      expect(await ids()).toEqual(['a']);
       expect(states.filter((state) => state === 'at-risk' || state === 'lost')).toEqual(['at-risk', 'lost']);
       await registry.close();
     },

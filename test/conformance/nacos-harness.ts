@@ -1,0 +1,169 @@
+// Nacos under test: one server for all spaces. Each is a namespace of its own behind a proxy that can break; what others
+// register goes past that proxy, over connections of their own.
+import type { NacosOptions } from '../../adapters/nacos/options.ts';
+import { createNacosAdapter } from '../../adapters/nacos/nacos.ts';
+import type { ServiceKey } from '../../src/registry/types.ts';
+import { FaultProxy } from '../support/fault-proxy.ts';
+import { ADMIN, findNacos, NacosProcess, type NacosServer } from '../support/servers/nacos.ts';
+import { SCALE, until, type Harness, type Need, type Space } from './harness.ts';
+import { NacosPlanter } from './nacos-planter.ts';
+
+const CANNOT: Readonly<Partial<Record<Need, string>>> = {
+  compaction: 'there is no history that could be compacted: a read is always of what is now',
+  'full-disk': 'ephemeral instances are in the server’s memory, nothing of them is on a disk',
+  cluster: 'one server here: three of them need 1.2 GB of memory',
+  tls: 'the server that is to be had as a package has no TLS on its gRPC port',
+};
+const RECONNECT_MS = 5_000;
+
+/** One harness for each version that is there; its server starts with the first space, and ends with `close`. */
+export async function nacosHarnesses(): Promise<Harness[]> {
+  const servers = await findNacos();
+  return servers
+    .filter(({ found }) => found.from === 'binary')
+    .map((server) => {
+      let running: Promise<NacosProcess> | undefined;
+      return {
+        title: `Nacos ${server.version}`,
+        cannot: CANNOT,
+        space: async (options) => {
+          running ??= startOne(server);
+          return openSpace(await running, options?.needs ?? []);
+        },
+        close: async () => {
+          await running?.then(
+            (one) => one.close(),
+            () => undefined,
+          );
+        },
+      };
+    });
+}
+
+function startOne(server: NacosServer): Promise<NacosProcess> {
+  if (server.found.from !== 'binary') throw new Error('not ours to start');
+  return NacosProcess.start(server.found.path, { hasAuth: true });
+}
+
+let spaces = 0;
+
+async function openSpace(server: NacosProcess, needs: readonly Need[]): Promise<Space> {
+  const namespace = `space-${process.pid}-${++spaces}`;
+  const proxy = await FaultProxy.start({ host: '127.0.0.1', port: server.grpcPort });
+  const rights = needs.includes('rights') ? await Rights.open(server, namespace) : undefined;
+  const base: NacosOptions = {
+    endpoints: [server.address],
+    grpcPortOffset: proxy.port - server.port,
+    namespace,
+  };
+  const planter = new NacosPlanter({ endpoints: [server.address], namespace, ...ADMIN });
+  const cut = async (): Promise<void> => {
+    const { accepted } = proxy;
+    const wasOpen = proxy.open > 0;
+    proxy.reset();
+    if (wasOpen) await until('they reconnect', RECONNECT_MS, () => proxy.accepted > accepted).catch(() => undefined);
+  };
+  return {
+    selection: { type: 'nacos', options: { ...base, ...(rights?.user ?? ADMIN) } },
+    open: async (context) => {
+      const options = { allowLoopback: true, ttlMs: SCALE.ttlMs, ...context };
+      const registry = createNacosAdapter({ ...base, ...ADMIN }, options, {});
+      // Logs in: the server takes its time for that on purpose, and bounds are for what follows.
+      await registry.ping(AbortSignal.timeout(RECONNECT_MS)).catch(() => undefined);
+      return registry;
+    },
+    plant: (instances) => planter.plant(instances),
+    unplant: (instance) => planter.unplant(instance),
+    // The connection is the lease: nobody can take a record away but by ending it.
+    revoke: () => {
+      proxy.reset();
+      return Promise.resolve();
+    },
+    wipe: async () => {
+      planter.forgetAll();
+      await cut();
+    },
+    plantBroken: (key) => planter.plantBroken(key),
+    breakDown: () => {
+      proxy.faults.isRefusing = true;
+      proxy.reset();
+      return Promise.resolve();
+    },
+    repair: () => {
+      proxy.heal();
+      return Promise.resolve();
+    },
+    ...(rights === undefined
+      ? {}
+      : { forbid: (key?: ServiceKey) => rights.forbid(key), allow: (key?: ServiceKey) => rights.allow(key) }),
+    close: async () => {
+      planter.close();
+      await proxy.close();
+    },
+  };
+}
+
+/** A user whose role may do what is allowed, told by Nacos' own permissions. */
+class Rights {
+  readonly user: { readonly username: string; readonly password: string };
+  private readonly server: NacosProcess;
+  private readonly namespace: string;
+  private readonly granted = new Set<string>();
+
+  private constructor(server: NacosProcess, namespace: string) {
+    this.server = server;
+    this.namespace = namespace;
+    this.user = { username: `user-of-${namespace}`, password: `password-of-${namespace}` };
+  }
+
+  static async open(server: NacosProcess, namespace: string): Promise<Rights> {
+    const rights = new Rights(server, namespace);
+    await server.call('POST', '/v1/auth/users', rights.user);
+    await server.call('POST', '/v1/auth/roles', { role: namespace, username: rights.user.username });
+    await rights.grant('*:*');
+    return rights;
+  }
+
+  async forbid(key: ServiceKey | undefined): Promise<void> {
+    for (const resource of [...this.granted]) {
+      if (key === undefined || resource === '*:*' || resource.endsWith(`/${key.service}`)) await this.revoke(resource);
+    }
+  }
+
+  allow(key: ServiceKey | undefined): Promise<void> {
+    return this.grant(key === undefined ? '*:*' : `DEFAULT_GROUP:naming/${key.service}`);
+  }
+
+  private async grant(resource: string): Promise<void> {
+    this.granted.add(resource);
+    await this.server.call('POST', '/v1/auth/permissions', this.permission(resource));
+    await this.effective();
+  }
+
+  private async revoke(resource: string): Promise<void> {
+    this.granted.delete(resource);
+    await this.server.call('DELETE', '/v1/auth/permissions', this.permission(resource));
+    await this.effective();
+  }
+
+  private permission(resource: string): Readonly<Record<string, string>> {
+    return { role: this.namespace, resource: `${this.namespace}:${resource}`, action: 'rw' };
+  }
+
+  /** The server reads its permissions every 5 s. */
+  private async effective(): Promise<void> {
+    const token = await this.server.logIn(this.user.username, this.user.password);
+    const mayRead = async (service: string): Promise<boolean> => {
+      const query = new URLSearchParams({ serviceName: service, namespaceId: this.namespace, accessToken: token });
+      const answer = await fetch(`http://${this.server.address}/nacos/v2/ns/instance/list?${query}`);
+      return answer.status === 200;
+    };
+    const probe = [...this.granted].find((resource) => resource !== '*:*')?.replace(/^.*\//, '') ?? 'any';
+    const wanted = this.granted.size > 0;
+    const end = performance.now() + 15_000;
+    while ((await mayRead(probe)) !== wanted) {
+      if (performance.now() > end) throw new Error('permissions did not take effect');
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+}
