@@ -64,7 +64,11 @@ export async function startAdminListeners(
 export function metricsSources(sidecar: SidecarParts): MetricsSources {
   const { clock } = sidecar;
   return {
-    upstreams: () => [...(sidecar.upstreams?.all() ?? [])].map((entry) => upstreamFacts(entry, clock.now())),
+    // A label never comes from a request: a name that the registry has not confirmed has no series.
+    upstreams: () =>
+      [...(sidecar.upstreams?.all() ?? [])]
+        .filter(({ upstream }) => upstream.isKnown)
+        .map((entry) => upstreamFacts(entry, clock.now())),
     registry: () => {
       const status = sidecar.registry?.status;
       return status && { name: status.name, isUp: status.isUp !== false, listenerErrors: status.listenerErrors };
