@@ -65,6 +65,8 @@ export class ProxyRequest {
   pickedAtMs = 0;
   connectedAtMs = 0;
   answeredAtMs = 0;
+  /** Monotonic ms at which its content had come whole; 0 while it has not, and where there is none. Set by the codec. */
+  contentAtMs = 0;
   /** Set by the listener. */
   onInformational: InformationalListener | undefined = undefined;
   /** Why the client's side ended it; undefined while it has not. */
@@ -96,6 +98,17 @@ export class ProxyRequest {
     this.body = fields.body;
     this.peer = fields.peer;
     this.receivedAtMs = fields.receivedAtMs;
+  }
+
+  /**
+   * Monotonic ms since when an answer can be expected: the content is whole. Undefined while it comes: by now more than
+   * `seenBytes` of it, or the reader waits for the client. Content that the reader holds up, or never asked for, does not come.
+   */
+  answerableSinceMs(seenBytes: number): number | undefined {
+    const { body } = this;
+    if (this.contentAtMs > 0 || body.isComplete) return Math.max(this.receivedAtMs, this.contentAtMs);
+    const isComing = body.received > 0 && (body.received !== seenBytes || !body.wantsNothing);
+    return isComing ? undefined : this.receivedAtMs;
   }
 
   /** Says who has to be stopped when the client goes away; undefined when nobody works on it. Stops it at once where that has happened. */
@@ -131,6 +144,8 @@ export class ProxyResponse {
   body: Body;
   /** Set where the sidecar itself made this answer. */
   readonly code: ErrorCode | undefined;
+  /** What happened, where `code` is set: the log prints its whole chain of causes. */
+  failure: ProxyError | undefined = undefined;
   /** A 101: `body` gives the raw bytes of the upstream, and the request's `body` those of the client. */
   isTunnel = false;
 

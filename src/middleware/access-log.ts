@@ -1,5 +1,5 @@
 // HOT PATH. One JSON line for each request, when its answer has ended; one of the listener's completion hooks.
-import { CODES, type ProxyError } from '../errors.ts';
+import { causeChain, CODES, type ProxyError } from '../errors.ts';
 import { FIELD } from '../http/field.ts';
 import type { Attempt, Direction, ProxyRequest } from '../http/message.ts';
 import type { DownstreamEnd } from '../http/serving.ts';
@@ -13,6 +13,8 @@ import type { CompletionHooks } from './metrics.ts';
 /** Characters kept of what a client may make as long as it likes. */
 const MAX_PATH_CHARS = 2_048;
 const MAX_TEXT_CHARS = 256;
+/** A chain of causes, down to what the system said. */
+const MAX_REASON_CHARS = 512;
 /** Tries listed one by one. */
 const MAX_TRIES = 10;
 /** Upstreams whose beginning of a line is kept; beyond it they are made anew. */
@@ -39,6 +41,7 @@ export class AccessLogHooks implements CompletionHooks {
   complete(request: ProxyRequest, end: DownstreamEnd): void {
     const { attempts } = request;
     const code = codeOf(end);
+    const failure = end.error ?? end.response?.failure;
     const userAgent = request.headers.getId(USER_AGENT);
     const traceparent = request.headers.getId(TRACEPARENT);
     this.writer.write(
@@ -67,17 +70,17 @@ export class AccessLogHooks implements CompletionHooks {
         String(end.sentBytes) +
         (request.id === '' ? '' : `,"requestId":"${jsonText(request.id, MAX_TEXT_CHARS)}"`) +
         (traceparent === undefined ? '' : traceText(traceparent)) +
+        (failure === undefined ? '' : reasonText(failure)) +
         (userAgent === undefined ? '}\n' : `,"userAgent":"${jsonText(userAgent, MAX_TEXT_CHARS)}"}\n`),
     );
   }
 
   refused(direction: Direction, error: ProxyError, peer: string, sentBytes: number): void {
     const time = this.moment.of(this.clock.wallMs());
-    const reason = jsonText(error.message, MAX_TEXT_CHARS);
     this.writer.write(
       `{"log":"access","time":"${time}${this.prefix(direction, 'unknown')}${jsonText(peer, MAX_TEXT_CHARS)}"` +
         `,"status":${error.status},"flags":"${CODES[error.code].flag}","code":"${error.code}","attempts":0` +
-        `,"receivedBytes":0,"sentBytes":${sentBytes},"reason":"${reason}"}\n`,
+        `,"receivedBytes":0,"sentBytes":${sentBytes}${reasonText(error)}}\n`,
     );
   }
 
@@ -117,6 +120,12 @@ function durationsText(request: ProxyRequest, endedAtMs: number): string {
     }
   }
   return text + '}';
+}
+
+function reasonText(failure: ProxyError): string {
+  const { message, cause } = failure;
+  const text = cause === undefined ? message : `${message}: ${causeChain(cause)}`;
+  return `,"reason":"${jsonText(text, MAX_REASON_CHARS)}"`;
 }
 
 function traceText(traceparent: string): string {

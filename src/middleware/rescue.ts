@@ -42,6 +42,7 @@ export function rescue(
   }
   const detail = request?.direction === 'inbound' ? CODES[known.code].summary : known.message;
   const response = answer(known, detail, request);
+  response.failure = known;
   if (known.status === 405) response.headers.append('Allow', 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS');
   return response;
 }

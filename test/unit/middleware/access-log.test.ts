@@ -141,6 +141,24 @@ describe('an access line', () => {
     expect(only(text())).toMatchObject({ status: 499, flags: 'DC', code: 'PF_CLIENT_CLOSED', attempts: 1 });
   });
 
+  test('says what happened, down to the root, where the sidecar answered itself or the answer broke off', () => {
+    const root = Object.assign(new Error('connect ECONNREFUSED 10.0.0.7:80'), { code: 'ECONNREFUSED' });
+    const failure = new ProxyError('PF_CONNECT_FAILED', 'endpoint 10.0.0.7:80\u2028', { cause: root });
+    const response = new ProxyResponse(502, undefined, undefined, 'PF_CONNECT_FAILED');
+    response.failure = failure;
+    for (const end of [
+      { ...OK, response },
+      { ...OK, error: failure },
+    ]) {
+      const { hooks, text } = anAccessLog();
+      hooks.complete(aRequest(), end);
+      expect(only(text())['reason']).toBe('endpoint 10.0.0.7:80\u2028: connect ECONNREFUSED 10.0.0.7:80');
+    }
+    const { hooks, text } = anAccessLog();
+    hooks.complete(aRequest(), OK);
+    expect(only(text())).not.toHaveProperty('reason');
+  });
+
   test('a message that never became a request has a line, too', () => {
     const { hooks, text } = anAccessLog();
     hooks.refused('inbound', new ProxyError('PF_BAD_REQUEST', 'bare "CR"\r', { status: 431 }), '::1', 120);

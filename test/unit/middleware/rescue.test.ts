@@ -32,6 +32,13 @@ describe('rescue', () => {
     });
   });
 
+  it('keeps the error beside the answer, for the log', () => {
+    const error = new ProxyError('PF_NO_ROUTE', 'no service is called "nope"');
+    expect(rescue(error, aRequest(), noBug).failure).toBe(error);
+    const bug = new TypeError('x is undefined');
+    expect(rescue(bug, aRequest(), () => undefined).failure?.cause).toBe(bug);
+  });
+
   it('tells callers from outside no more than the code says', () => {
     const response = rescue(
       new ProxyError('PF_APP_DOWN', 'connect ECONNREFUSED 127.0.0.1:3000'),
