@@ -9,6 +9,8 @@ import type { Context, StopSignal } from './terminal.ts';
 export interface RunningSidecar {
   /** Drains and ends; `finished` tells when. */
   stop(reason: string): Promise<void>;
+  /** Told of what escaped every layer: a bug, which ends nothing while anything works. */
+  escaped(error: unknown): void;
   readonly finished: Promise<number>;
 }
 
@@ -43,7 +45,10 @@ second signal.
   },
 };
 
-/** From a valid configuration to the exit code. A signal during the start waits for the start, a second one does not. */
+/**
+ * From a valid configuration to the exit code. A signal during the start waits for the start, a second one does not.
+ * Rejects with what `start` throws, and with a bug that escaped before there was a sidecar.
+ */
 export async function runUntilStopped(config: Config, start: StartSidecar, context: Context): Promise<number> {
   let first: StopSignal | undefined;
   let sidecar: RunningSidecar | undefined;
@@ -52,8 +57,10 @@ export async function runUntilStopped(config: Config, start: StartSidecar, conte
     sidecar?.stop(reason).catch(() => undefined);
   };
   let endAtOnce: (code: number) => void = () => undefined;
-  const ended = new Promise<number>((resolve) => (endAtOnce = resolve));
-  const off = context.onSignal((signal) => {
+  let giveUp: (error: unknown) => void = () => undefined;
+  const ended = new Promise<number>((resolve, reject) => ([endAtOnce, giveUp] = [resolve, reject]));
+  const offEscape = context.onEscape((error) => (sidecar === undefined ? giveUp(error) : sidecar.escaped(error)));
+  const offSignal = context.onSignal((signal) => {
     if (first !== undefined) endAtOnce(SIGNAL_EXIT[signal]);
     first ??= signal;
     stop(signal);
@@ -68,6 +75,7 @@ export async function runUntilStopped(config: Config, start: StartSidecar, conte
     if (first !== undefined) stop(first);
     return await Promise.race([sidecar.finished, ended]);
   } finally {
-    off();
+    offSignal();
+    offEscape();
   }
 }

@@ -20,6 +20,8 @@ export interface Context {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Calls `listener` at each SIGINT and SIGTERM, which then do nothing else, until the returned function is called. */
   onSignal(listener: (signal: StopSignal) => void): () => void;
+  /** Calls `listener` with each exception and rejection that nobody caught, which then do not end the process, until the returned function is called. */
+  onEscape(listener: (error: unknown) => void): () => void;
 }
 
 /** The real process. Commands that never write to a closed pipe never notice one. */
@@ -48,6 +50,11 @@ export function processContext(): Context {
         process.off('SIGINT', listener);
         process.off('SIGTERM', listener);
       };
+    },
+    onEscape: (listener) => {
+      // A rejection that nobody handles comes here, too, as long as nobody asks for those alone.
+      process.on('uncaughtException', listener);
+      return () => process.off('uncaughtException', listener);
     },
   };
 }

@@ -8,6 +8,7 @@ export class Console implements Context {
   readonly env: Readonly<Record<string, string>>;
   readonly terminal: Context['terminal'];
   private readonly listeners = new Set<(signal: StopSignal) => void>();
+  private readonly escapes = new Set<(error: unknown) => void>();
   private readonly reader = new AbortController();
 
   constructor(env: Readonly<Record<string, string>> = {}) {
@@ -31,13 +32,24 @@ export class Console implements Context {
     for (const listener of [...this.listeners]) listener(signal);
   }
 
+  onEscape(listener: (error: unknown) => void): () => void {
+    this.escapes.add(listener);
+    return () => this.escapes.delete(listener);
+  }
+
+  /** An error that nobody caught. Throws it where nobody listens: the process would have ended. */
+  escape(error: unknown): void {
+    if (this.escapes.size === 0) throw error;
+    for (const listener of [...this.escapes]) listener(error);
+  }
+
   /** The reader of standard output goes away. */
   hangUp(): void {
     this.reader.abort();
   }
 
   get isListening(): boolean {
-    return this.listeners.size > 0;
+    return this.listeners.size + this.escapes.size > 0;
   }
 
   /** Waits until standard output holds `text`. */

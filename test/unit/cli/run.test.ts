@@ -7,6 +7,7 @@ import { Console } from './console.ts';
 /** A sidecar whose start and end are in the test's hands. */
 class FakeSidecar implements RunningSidecar {
   readonly reasons: string[] = [];
+  readonly bugs: unknown[] = [];
   started: (sidecar: RunningSidecar) => void = () => undefined;
   end: (code: number) => void = () => undefined;
   readonly finished = new Promise<number>((resolve) => (this.end = resolve));
@@ -14,6 +15,10 @@ class FakeSidecar implements RunningSidecar {
 
   async stop(reason: string): Promise<void> {
     this.reasons.push(reason);
+  }
+
+  escaped(error: unknown): void {
+    this.bugs.push(error);
   }
 }
 
@@ -68,6 +73,24 @@ describe('run', () => {
     const { sidecar, code } = await begin(true);
     sidecar.end(70);
     expect(await code).toBe(70);
+  });
+
+  it('tells the sidecar of an error that escaped, and goes on', async () => {
+    const { console, sidecar, code } = await begin(true);
+    const bug = new TypeError('x is undefined');
+    console.escape(bug);
+    expect(sidecar.bugs).toEqual([bug]);
+    sidecar.end(0);
+    expect(await code).toBe(0);
+    expect(console.isListening).toBe(false);
+  });
+
+  it('ends with an error that escaped before there was a sidecar', async () => {
+    const { console, code } = await begin(false);
+    const bug = new TypeError('x is undefined');
+    console.escape(bug);
+    await expect(code).rejects.toBe(bug);
+    expect(console.isListening).toBe(false);
   });
 
   it('passes on what a failed start throws', async () => {
