@@ -85,19 +85,13 @@ export class ServerExchange implements BodyWriterOwner, DeadlineOwner {
     }
     if (this.chunked !== undefined) {
       const end = this.chunked.feed(chunk, offset, this.body);
-      if (this.chunked.isDone) {
-        this.isInputDone = true;
-        this.body.end(this.chunked.trailers);
-      }
+      if (this.chunked.isDone) this.endInput(this.chunked.trailers);
       return end;
     }
     const end = Math.min(chunk.length, offset + this.left);
     this.left -= end - offset;
     this.body.push(offset === 0 && end === chunk.length ? chunk : chunk.subarray(offset, end));
-    if (this.left === 0) {
-      this.isInputDone = true;
-      this.body.end(undefined);
-    }
+    if (this.left === 0) this.endInput(undefined);
     return end;
   }
 
@@ -258,6 +252,12 @@ export class ServerExchange implements BodyWriterOwner, DeadlineOwner {
     this.writer = new BodyWriter(this.owner.socket, response.body, FRAMING_CLOSE, this);
     this.writer.start(this.owner.takeOutgoing() + head);
     this.owner.onTunnelOpen(this);
+  }
+
+  private endInput(trailers: Headers | undefined): void {
+    this.isInputDone = true;
+    this.request.contentAtMs = this.owner.context.clock.now();
+    this.body.end(trailers);
   }
 
   /** Both directions have to end. */

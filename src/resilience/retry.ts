@@ -48,7 +48,8 @@ class RetryLoop {
   async run(request: ProxyRequest): Promise<ProxyResponse> {
     const { deadlines, options, context } = this;
     context.budget.deposit(request.receivedAtMs);
-    const deadline = deadlines === undefined ? undefined : new RequestDeadline(request, deadlines, context.requestMs);
+    const deadline =
+      deadlines === undefined ? undefined : new RequestDeadline(request, context.clock, deadlines, context.requestMs);
     const replay =
       request.body.isEmpty || request.isUpgrade || options.attempts === 1 ? undefined : new ReplayBody(request.body);
     try {

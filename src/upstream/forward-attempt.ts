@@ -32,6 +32,8 @@ export class ForwardAttempt
   private held: ClientConnection | undefined = undefined;
   private exchange: Exchange | undefined = undefined;
   private failure: ProxyError | undefined = undefined;
+  /** Content that had come when the deadline passed last. */
+  private seenBytes = 0;
   private isRefused = false;
   private isOver = false;
 
@@ -118,8 +120,18 @@ export class ForwardAttempt
     this.end(end.error);
   }
 
+  /** Nothing is due while the client still sends: a slow upload is not the endpoint's fault. */
   onDeadline(): void {
-    const message = `endpoint ${this.endpoint}: no answer within ${this.forwarder.target.options.timeout.attemptMs} ms`;
+    const { request, forwarder } = this;
+    const { attemptMs } = forwarder.target.options.timeout;
+    const nowMs = forwarder.clock.now();
+    const sinceMs = this.exchange === undefined ? 0 : (request.answerableSinceMs(this.seenBytes) ?? nowMs);
+    if (sinceMs + attemptMs > nowMs) {
+      this.seenBytes = request.body.received;
+      forwarder.deadlines?.arm(this.deadline, sinceMs);
+      return;
+    }
+    const message = `endpoint ${this.endpoint}: no answer within ${attemptMs} ms`;
     this.abort(
       new ProxyError('PF_TIMEOUT', message, { requestSent: this.exchange !== undefined, endpoint: this.endpoint }),
     );

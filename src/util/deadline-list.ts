@@ -40,6 +40,8 @@ export class DeadlineList {
   private head: Deadline | undefined = undefined;
   private tail: Deadline | undefined = undefined;
   private timer: Timer | undefined = undefined;
+  /** The timer is set anew once all that is due has passed. */
+  private isExpiring = false;
 
   /** @param durationMs > 0, in milliseconds. */
   constructor(clock: Clock, durationMs: number) {
@@ -48,16 +50,24 @@ export class DeadlineList {
     this.granularityMs = Math.max(1, Math.min(50, durationMs / 20));
   }
 
-  /** Starts `deadline` anew, at `nowMs` + the list's duration. `nowMs` is `clock.now()`, taken by the caller, who often has it. */
-  arm(deadline: Deadline, nowMs: number): void {
+  /**
+   * Starts `deadline` anew: it passes at `fromMs` + the list's duration. `fromMs` is `clock.now()`, taken by the caller, who
+   * often has it; an earlier time costs a walk past what passes later, and is precise only within `onDeadline`.
+   */
+  arm(deadline: Deadline, fromMs: number): void {
     if (deadline.list !== undefined) deadline.list.remove(deadline);
     deadline.list = this;
-    deadline.atMs = nowMs + this.durationMs;
-    deadline.previous = this.tail;
-    if (this.tail === undefined) this.head = deadline;
-    else this.tail.next = deadline;
-    this.tail = deadline;
-    this.timer ??= this.clock.setTimer(this.durationMs + this.granularityMs, this.expire);
+    deadline.atMs = fromMs + this.durationMs;
+    let previous = this.tail;
+    while (previous !== undefined && previous.atMs > deadline.atMs) previous = previous.previous;
+    const next = previous === undefined ? this.head : previous.next;
+    deadline.previous = previous;
+    deadline.next = next;
+    if (previous === undefined) this.head = deadline;
+    else previous.next = deadline;
+    if (next === undefined) this.tail = deadline;
+    else next.previous = deadline;
+    if (!this.isExpiring) this.timer ??= this.clock.setTimer(this.durationMs + this.granularityMs, this.expire);
   }
 
   /** @internal Use `deadline.disarm()`. The timer stays: it finds the list empty, or the next one due, when it fires. */
@@ -75,6 +85,17 @@ export class DeadlineList {
   private readonly expire = (): void => {
     this.timer = undefined;
     const nowMs = this.clock.now();
+    this.isExpiring = true;
+    try {
+      this.passDue(nowMs);
+    } finally {
+      this.isExpiring = false;
+      if (this.head !== undefined)
+        this.timer = this.clock.setTimer(Math.max(0, this.head.atMs - nowMs) + this.granularityMs, this.expire);
+    }
+  };
+
+  private passDue(nowMs: number): void {
     const last = this.tail; // What an owner arms while we run waits for the next round.
     while (this.head !== undefined && this.head.atMs <= nowMs) {
       const due = this.head;
@@ -82,10 +103,7 @@ export class DeadlineList {
       due.owner.onDeadline(due);
       if (due === last) break;
     }
-    if (this.head !== undefined) {
-      this.timer ??= this.clock.setTimer(Math.max(0, this.head.atMs - nowMs) + this.granularityMs, this.expire);
-    }
-  };
+  }
 }
 
 /** One list per duration, shared by all that use this clock: made on first use, kept (durations come from configuration). */

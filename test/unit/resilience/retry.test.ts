@@ -216,7 +216,7 @@ describe('a body', () => {
 
 describe('a deadline as a layer', () => {
   it('aborts the request when its time is over, and is gone when the answer is there', async () => {
-    const layer = deadline(2_000, new DeadlineLists(clock));
+    const layer = deadline(2_000, clock, new DeadlineLists(clock));
     const slow = makeRequest('GET', Body.empty, clock.now());
     const ended = layer(
       (request) => new Promise((_, reject) => request.workedOnBy({ abort: (reason) => reject(reason) })),

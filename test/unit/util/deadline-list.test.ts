@@ -59,4 +59,25 @@ describe('DeadlineList', () => {
     await clock.advance(106);
     expect(count).toBe(1);
   });
+
+  it('puts one that is armed from an earlier time where it belongs', async () => {
+    const { clock, passed, list } = setup();
+    let starts = 0;
+    const late = new Deadline({
+      onDeadline: (deadline) => {
+        passed.push(deadline);
+        if (starts++ === 0) list.arm(late, clock.now() - 600);
+      },
+    });
+    const other = new Deadline({ onDeadline: (deadline) => void passed.push(deadline) });
+    list.arm(late, clock.now());
+    await clock.advance(900);
+    list.arm(other, clock.now());
+    await clock.advance(150);
+    expect(passed).toEqual([late]);
+    await clock.advance(500);
+    expect(passed).toEqual([late, late]);
+    await clock.advance(500);
+    expect(passed).toEqual([late, late, other]);
+  });
 });
