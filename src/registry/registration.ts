@@ -158,17 +158,23 @@ export class ActiveRegistration implements RegistrationHandle {
 
   /** One thing that is due; the wait until the next, in ms. */
   private async step(): Promise<number> {
-    const sentAtMs = this.clock.now();
+    let sentAtMs = this.clock.now();
     if (this.hasLife && sentAtMs >= this.untilMs) this.loseLife();
     if (!this.hasLife) {
-      await this.claim();
+      sentAtMs = await this.claim();
       this.acknowledged(sentAtMs);
-      return this.beatMs;
+      return this.untilNextBeatMs(sentAtMs);
     }
     const verdict = this.isDirty ? await this.rewrite() : await this.call((signal) => this.keeper.refresh(signal));
-    if (verdict === 'lost' || !(await this.isStillOurs())) this.loseLife();
+    if (verdict === 'lost') this.loseLife();
     if (this.hasLife) this.acknowledged(sentAtMs); // It may have ended meanwhile, by the watchdog or the registry's word.
-    return this.beatMs;
+    if (this.hasLife && !(await this.isStillOurs())) this.loseLife();
+    return this.untilNextBeatMs(sentAtMs);
+  }
+
+  /** A third of a TTL from when the last one was sent, so that a slow registry does not make us rare. */
+  private untilNextBeatMs(sentAtMs: number): number {
+    return Math.max(this.beatMs / 4, sentAtMs + this.beatMs - this.clock.now());
   }
 
   /** Every few beats: is the record still there, and ours? */
@@ -179,8 +185,8 @@ export class ActiveRegistration implements RegistrationHandle {
     return holder?.owner === this.record.owner;
   }
 
-  /** Takes the id where nobody alive holds it, or where its holder was an earlier life of this same copy. */
-  private async claim(): Promise<void> {
+  /** Takes the id where nobody alive holds it, or its holder was an earlier life of this copy; when the write was sent. */
+  private async claim(): Promise<number> {
     const holder = await this.call((signal) => this.keeper.holder(signal));
     if (holder !== undefined && !this.mayReplace(holder)) {
       throw new RegistryError('conflict', `id ${this.record.id} is held by ${holder.host}:${holder.port}`);
@@ -189,6 +195,7 @@ export class ActiveRegistration implements RegistrationHandle {
     this.isDirty = false;
     this.wasSent = true;
     this.isBeingPut = true;
+    const sentAtMs = this.clock.now();
     try {
       await this.call((signal) => this.keeper.put(record, holder, signal));
     } finally {
@@ -196,6 +203,7 @@ export class ActiveRegistration implements RegistrationHandle {
     }
     this.hasLife = true;
     this.claims++;
+    return sentAtMs;
   }
 
   private mayReplace(holder: Holder): boolean {

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Registrar } from '../../../src/registry/registrar.ts';
 import { createRegistry, type Registry } from '../../../src/registry/registry.ts';
 import { RegistryError, type RegistrationHandle, type RegistrationState } from '../../../src/registry/types.ts';
+import { sleep } from '../../../src/util/clock.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeDriver, instance } from './fake-driver.ts';
 
@@ -167,6 +168,24 @@ describe('a registration', () => {
     });
     await clock.advance(10);
     expect([handle.state, registry.status.listenerErrors]).toEqual(['registered', 1]);
+  });
+});
+
+describe('a slow registry', () => {
+  test('gets its signs of life at the same rate: a third of a TTL from one to the next', async () => {
+    const keep = driver.keep.bind(driver);
+    driver.keep = (...what) => {
+      const keeper = keep(...what);
+      const refresh: typeof keeper.refresh = async (signal) => {
+        await sleep(clock, TTL_MS / 6, signal);
+        return keeper.refresh(signal);
+      };
+      return { ...keeper, refresh };
+    };
+    const { states } = registering();
+    for (let step = 0; step < 600; step++) await clock.advance(TTL_MS / 60);
+    expect(driver.count('refresh')).toBeGreaterThanOrEqual(28);
+    expect(states).toEqual(['registered']);
   });
 });
 
