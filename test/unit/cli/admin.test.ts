@@ -11,6 +11,7 @@ import { Console } from './console.ts';
 
 const ANSWERS: Readonly<Record<string, readonly [number, unknown]>> = {
   'GET /readyz': [503, { status: 'not-ready', phase: 'serving', reasons: ['the app does not answer\u001b[2J'] }],
+  'GET /startupz': [200, { status: 'started' }],
   'GET /registration': [
     200,
     { state: 'pending', reason: 'waiting', instance: { id: 'o-1', host: '10.0.0.1', port: 80 } },
@@ -105,6 +106,20 @@ describe('status', () => {
       registry: { name: 'file' },
       upstreams: [{ name: 'payments' }, { name: 'empty' }],
     });
+  });
+
+  it('asks with --startup whether the listeners are bound, and nothing else', async () => {
+    const address = await admin();
+    expect(await run(['status', '--startup', '--admin', address])).toEqual({ code: 0, out: 'started\n', err: '' });
+    const { out } = await run(['status', '--startup', '--json', '--admin', address]);
+    expect(JSON.parse(out)).toEqual({ status: 'started' });
+  });
+
+  it('ends with 69 where a sidecar has not started yet', async () => {
+    const starting = await admin((_, response) => void response.writeHead(503).end('{"status":"starting"}'));
+    const { code, out, err } = await run(['status', '--startup', '--admin', starting]);
+    expect([code, out, err]).toEqual([69, '', 'pilotfish: /startupz: the answer is 503\n']);
+    expect((await run(['status', '--startup', '--admin', '127.0.0.1:1'])).code).toBe(69);
   });
 
   it('asks where the configuration says', async () => {
