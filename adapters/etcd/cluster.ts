@@ -10,8 +10,8 @@ import { TlsFiles } from './tls-files.ts';
 /** What a stream is while it is open. */
 export interface OpenStream<T> {
   readonly stream: T;
-  /** The token it was opened with; a server judges what is asked on a stream by that. */
-  readonly token: string | undefined;
+  /** True while it was opened with the token in use; a server judges what is asked on a stream by its token. */
+  isCurrent(): boolean;
   /** To be called when it ends by itself. */
   failed(error: Error): RegistryError;
 }
@@ -32,11 +32,6 @@ export class Cluster {
     this.endpoints = settings.hosts.map((host) => new Endpoint(host, settings, tls, clock));
     this.login = new Login(settings.user);
     this.index = Math.floor(clock.random() * this.endpoints.length); // So that not all sidecars choose the same one.
-  }
-
-  /** The token in use, for comparing with that of a stream. */
-  get token(): string | undefined {
-    return this.login.token;
   }
 
   /**
@@ -76,7 +71,7 @@ export class Cluster {
       if (error.kind === 'unauthenticated') this.login.forget(token);
       return error;
     };
-    return { stream, token, failed };
+    return { stream, isCurrent: () => this.login.token === token, failed };
   }
 
   close(): void {

@@ -126,7 +126,8 @@ function intercept(token: string | undefined, signal: AbortSignal): Interceptor 
     const call = new InterceptingCall(nextCall(options), {
       start: (metadata, _listener, next) => {
         if (token !== undefined) metadata.set('token', token);
-        const onAbort = (): void => call.cancelWithStatus(grpcStatus.CANCELLED, 'given up');
+        // Not CANCELLED: etcd3 takes that for a broken connection, and closes it under everybody else.
+        const onAbort = (): void => call.cancelWithStatus(grpcStatus.FAILED_PRECONDITION, 'given up');
         signal.addEventListener('abort', onAbort, { once: true });
         next(metadata, {
           onReceiveStatus: (status, pass) => {

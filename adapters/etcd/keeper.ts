@@ -36,8 +36,12 @@ export class EtcdKeeper implements RecordKeeper {
     this.key = Buffer.from(context.format.recordKey(instance));
   }
 
+  /** Where there is no lease yet, one is granted in the same time: on a slow way each round trip counts. */
   async holder(signal: AbortSignal): Promise<Holder | undefined> {
+    const granting = this.leaseId === undefined ? this.grant(signal) : undefined;
+    granting?.catch(() => undefined); // `put` tries again, and says why.
     const kv = await this.read(signal);
+    await granting?.catch(() => undefined);
     this.seenRevision = kv?.mod_revision ?? '0';
     if (kv === undefined) return undefined;
     const found = this.decode(kv);
@@ -47,12 +51,13 @@ export class EtcdKeeper implements RecordKeeper {
   }
 
   /**
-   * Under a new lease; or under the one that is there, if it lives: then an earlier put was granted it and came to nothing, or
-   * somebody deleted the record alone. So each try gets one step further where a server is slow.
+   * Under the lease that is there, if it lives: it was granted a moment ago, or for a put that came to nothing, or somebody
+   * deleted the record alone. Else under a new one.
    */
   async put(instance: ServiceInstance, replacing: Holder | undefined, signal: AbortSignal): Promise<void> {
     const revision = replacing === undefined ? '0' : this.seenRevision;
     if (this.leaseId !== undefined && (await this.putUnder(this.leaseId, instance, revision, signal))) return;
+    this.leaseId = undefined;
     await this.claim(instance, await this.grant(signal), revision, signal);
   }
 
@@ -92,7 +97,6 @@ export class EtcdKeeper implements RecordKeeper {
   }
 
   private async grant(signal: AbortSignal): Promise<string> {
-    this.leaseId = undefined;
     const { ID } = await this.context.cluster.unary('grant', signal, (client, options) =>
       client.leaseClient.leaseGrant({ TTL: this.ttlSeconds }, options),
     );

@@ -23,7 +23,7 @@ export class LeaseStream {
 
   /** Seconds that the lease has from now on; 0 where there is no such lease. Rejects with RegistryError. */
   async keepAlive(leaseId: string, signal: AbortSignal): Promise<number> {
-    if (this.current?.isUsable(this.cluster.token) !== true) {
+    if (this.current?.isUsable !== true) {
       this.current?.retire();
       this.current = new Session(this.cluster);
     }
@@ -40,18 +40,17 @@ class Session {
   private readonly closing = new AbortController();
   private readonly opening: Promise<OpenStream<KeepAliveStream>>;
   private readonly waiting = new Set<Waiting>();
-  private token: string | undefined;
+  private opened: OpenStream<KeepAliveStream> | undefined = undefined;
   private isRetired = false;
 
   constructor(cluster: Cluster) {
     this.cluster = cluster;
-    this.token = cluster.token;
     this.opening = this.start();
     this.opening.catch((error: unknown) => this.close(etcdError(error, 'etcd: keepalive')));
   }
 
-  isUsable(token: string | undefined): boolean {
-    return !this.closing.signal.aborted && this.token === token;
+  get isUsable(): boolean {
+    return !this.closing.signal.aborted && (this.opened?.isCurrent() ?? true);
   }
 
   /** No more questions; closes when the last one is answered. */
@@ -107,7 +106,7 @@ class Session {
       client.leaseClient.leaseKeepAlive(options),
     );
     const { stream } = opened;
-    this.token = opened.token;
+    this.opened = opened;
     stream.on('data', (answer) => {
       for (const entry of [...this.waiting]) if (entry.leaseId === answer.ID) entry.resolve(Number(answer.TTL));
     });

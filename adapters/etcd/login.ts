@@ -11,32 +11,33 @@ export type LoginCall = (call: (client: Etcd3, options: CallOptions) => Promise<
 
 /** One token for all servers of a cluster. Calls that need it at the same time wait for the same login. */
 export class Login {
-  private readonly user: EtcdSettings['user'];
-  private pending: Promise<string | undefined> | undefined = undefined;
-  private current: string | undefined = undefined;
+  // Not merely `private`: what is inspected or printed whole by mistake must not show them.
+  readonly #user: EtcdSettings['user'];
+  #pending: Promise<string | undefined> | undefined = undefined;
+  #current: string | undefined = undefined;
 
   constructor(user: EtcdSettings['user']) {
-    this.user = user;
+    this.#user = user;
   }
 
   /** The token that calls made now carry; undefined before the first login and where none is needed. */
   get token(): string | undefined {
-    return this.current;
+    return this.#current;
   }
 
   /** The token, after a login through `run` where there is none. Rejects as `run` does. */
   async ready(run: LoginCall): Promise<string | undefined> {
-    if (this.user === undefined) return undefined;
-    this.pending ??= this.logIn(this.user, run);
-    return this.pending;
+    if (this.#user === undefined) return undefined;
+    this.#pending ??= this.logIn(this.#user, run);
+    return this.#pending;
   }
 
   /** Drops `token` if it is still the one in use. True where another login may help. */
   forget(token: string | undefined): boolean {
-    if (this.user === undefined) return false;
-    if (this.current === token) {
-      this.pending = undefined;
-      this.current = undefined;
+    if (this.#user === undefined) return false;
+    if (this.#current === token) {
+      this.#pending = undefined;
+      this.#current = undefined;
     }
     return true;
   }
@@ -45,14 +46,14 @@ export class Login {
     const { name, password } = user;
     try {
       const { token } = await run((client, options) => client.auth.authenticate({ name, password }, options));
-      this.current = token;
+      this.#current = token;
     } catch (error) {
-      this.pending = undefined;
+      this.#pending = undefined;
       if (!hasCause(error, isAuthDisabled)) throw error;
-      this.current = undefined;
-      this.pending = Promise.resolve(undefined); // Until a call is refused for having no user.
+      this.#current = undefined;
+      this.#pending = Promise.resolve(undefined); // Until a call is refused for having no user.
     }
-    return this.current;
+    return this.#current;
   }
 }
 

@@ -39,7 +39,7 @@ export class WatchStreams {
 
   /** Watches a prefix from `startRevision` on; gives what ends it. */
   watch(prefix: string, startRevision: number, watcher: Watcher): () => void {
-    const isUsable = this.newest?.isOpenFor(this.cluster.token) === true;
+    const isUsable = this.newest?.isUsable === true;
     if (!isUsable) {
       const stream = new SharedStream(this.cluster, () => this.open.delete(stream));
       this.open.add(stream);
@@ -55,7 +55,6 @@ export class WatchStreams {
 
 class SharedStream {
   private readonly cluster: Cluster;
-  private readonly token: string | undefined;
   private readonly onClosed: () => void;
   private readonly closing = new AbortController();
   private opened: OpenStream<WatchStream> | undefined = undefined;
@@ -69,13 +68,12 @@ class SharedStream {
 
   constructor(cluster: Cluster, onClosed: () => void) {
     this.cluster = cluster;
-    this.token = cluster.token;
     this.onClosed = onClosed;
     void this.start();
   }
 
-  isOpenFor(token: string | undefined): boolean {
-    return !this.closing.signal.aborted && this.token === token && this.lastId < MAX_WATCHERS;
+  get isUsable(): boolean {
+    return !this.closing.signal.aborted && this.lastId < MAX_WATCHERS && (this.opened?.isCurrent() ?? true);
   }
 
   add(prefix: string, startRevision: number, watcher: Watcher): () => void {

@@ -74,6 +74,11 @@ async function openSpace({ found }: EtcdServer, needs: readonly Need[]): Promise
       ? {
           forbid: (key?: ServiceKey) => admin.forbid(key),
           allow: (key?: ServiceKey) => admin.allow(key),
+          // Changing the password takes its tokens away, changing it back gives no new ones: those are asked for again.
+          forgetTokens: async () => {
+            await admin.changePassword('another-planted-Secret');
+            await admin.changePassword(USER.password);
+          },
           secrets: [USER.password, ROOT.password],
           openWithWrongSecret: (context) =>
             Promise.resolve(createEtcdAdapter({ ...base, ...USER, password: 'planted-Secret-wr0ng' }, context)),
@@ -144,7 +149,7 @@ class Admin {
   }
 
   async compact(): Promise<void> {
-    const { header } = await this.client.kv.range({ key: Buffer.from('\0') });
+    const { header } = await this.client.kv.put({ key: Buffer.from('/elsewhere') }); // The same revision twice is refused.
     await this.client.kv.compact({ revision: header.revision, physical: true });
   }
 
@@ -160,6 +165,11 @@ class Admin {
     await auth.authEnable();
     this.client.close();
     this.client = new Etcd3({ hosts: `http://${this.address}`, auth: ROOT });
+  }
+
+  /** Of actors. It makes the tokens that they have worthless, too. */
+  async changePassword(password: string): Promise<void> {
+    await this.client.auth.userChangePassword({ name: USER.username, password });
   }
 
   async forbid(key: ServiceKey | undefined): Promise<void> {

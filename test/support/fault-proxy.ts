@@ -172,10 +172,15 @@ export class FaultProxy {
     };
     from.on('data', (chunk: Buffer) => {
       const extraMs = waitMs(chunk);
-      if (extraMs > 0) from.pause();
+      if (extraMs > 0) {
+        // Takes no more than passes: what is delayed besides is under way, and keeps nobody from sending on.
+        from.pause();
+        setTimeout(() => {
+          if (!this.faults.isBlackHole) from.resume();
+        }, extraMs).unref();
+      }
       later(delayMs() + extraMs, () => {
         if (!to.destroyed) to.write(chunk);
-        if (extraMs > 0 && !this.faults.isBlackHole) from.resume();
       });
     });
     from.on('end', () => later(delayMs(), () => void to.end()));
