@@ -102,6 +102,13 @@ export class BodyWriter implements BodyReader {
     this.body.resume();
   }
 
+  /** A needless zero in front of the next chunk's size (RFC 9112 §7.1) shows whether the peer is still there. */
+  probe(): boolean {
+    if (this.isOver || this.framing !== FRAMING_CHUNKED) return false;
+    if (this.text === '' && !this.isBlocked) this.socket.write('0', 'latin1');
+    return true;
+  }
+
   /** Writes no more, and tells the source why. The owner hears nothing. */
   stop(reason: ProxyError): void {
     if (this.isOver) return;

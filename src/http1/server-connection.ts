@@ -17,13 +17,12 @@ import { own, type SocketOwner } from './socket-events.ts';
 const LINGER_MS = 2_000;
 const LINGER_BYTES = 16_777_216;
 /**
- * A FIN says "no more from me" or "I am gone", and only a write can tell which. While an answer is being waited for,
- * an interim 100 (which every HTTP/1.1 client has to bear, RFC 9110 §15.2) is written every so many milliseconds:
- * a peer that is gone answers with a reset, at the second write at the latest.
+ * A FIN says "no more from me" or "I am gone", and only a write can tell which. While an answer, or more of it, is being
+ * waited for, `ServerExchange.probe` writes something every so many milliseconds: a peer that is gone answers with a
+ * reset, at the second write at the latest.
  */
 const PROBE_MS = 30;
 const MAX_PROBES = 4;
-const PROBE = 'HTTP/1.1 100 Continue\r\n\r\n';
 
 /** What the connection's deadline is about. */
 type Wait = 'head' | 'idle' | 'stall' | 'drain' | 'probe' | 'linger';
@@ -122,7 +121,7 @@ export class Http1ServerConnection implements SocketOwner, DeadlineOwner, BodySo
     } else if (!exchange.isInputDone) {
       exchange.abort(clientClosed('the client closed the connection within its request'));
       this.socket.destroy();
-    } else if (exchange.request.httpVersion === 11 && !exchange.hasAnswered) {
+    } else {
       this.probes = 0;
       this.arm('probe', PROBE_MS);
     }
@@ -163,9 +162,7 @@ export class Http1ServerConnection implements SocketOwner, DeadlineOwner, BodySo
         exchange?.failInput(REQUEST_HEAD.fail('the content did not come in time', 408));
         return;
       case 'probe':
-        if (exchange === undefined || exchange.hasAnswered) return;
-        this.send(PROBE);
-        if (++this.probes < MAX_PROBES) this.arm('probe', PROBE_MS);
+        if (exchange?.probe() === true && ++this.probes < MAX_PROBES) this.arm('probe', PROBE_MS);
         return;
       case 'drain':
       case 'linger':

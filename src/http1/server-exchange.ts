@@ -36,6 +36,9 @@ export interface ServerExchangeOwner {
   onTunnelOpen(exchange: ServerExchange): void;
 }
 
+/** Every HTTP/1.1 client has to bear it before its answer (RFC 9110 §15.2). */
+const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n';
+
 export class ServerExchange implements BodyWriterOwner, DeadlineOwner {
   readonly request: ProxyRequest;
   /** True once the request has been read to its end. */
@@ -123,6 +126,14 @@ export class ServerExchange implements BodyWriterOwner, DeadlineOwner {
     this.isInputDone = true;
     this.body.end(undefined);
     this.endTunnel();
+  }
+
+  /** Writes something that means nothing, and that a peer that is gone answers with a reset. False where nothing can be written. */
+  probe(): boolean {
+    if (this.isTunnel || this.request.httpVersion !== 11) return false;
+    if (this.hasAnswered) return this.writer?.probe() === true;
+    this.owner.send(CONTINUE);
+    return true;
   }
 
   /** The client is gone, or is treated so. */
