@@ -29,6 +29,10 @@ const FACTORIES: Readonly<Partial<Record<RegistryType, Factory>>> = {
     const { createConsulAdapter } = await import('./consul/consul.ts');
     return createConsulAdapter(asObject(options), context);
   },
+  nacos: async (options, context) => {
+    const { createNacosAdapter } = await import('./nacos/nacos.ts');
+    return createNacosAdapter(asObject(options), context);
+  },
   static: async (options, context) => {
     const { createStaticAdapter } = await import('./static/static.ts');
     const services = Object.entries(asObject(options)).map(([service, entries]): [string, never[]] => {

@@ -31,6 +31,10 @@ export interface ConnectionOptions {
 const CHECK_EVERY_MS = 5_000;
 /** Two checks in a row that are not answered within this end the connection: 11 s after the last sign of life. */
 const CHECK_TIMEOUT_MS = 3_000;
+/** Connecting, settings and the first answer: two ways to the server and back. */
+const CONNECT_TIMEOUT_MS = 6_000;
+/** From the set-up to its acknowledgement. */
+const SETUP_TIMEOUT_MS = 3_000;
 /** A server that does not say when it has set up the connection is asked this often. */
 const SETUP_POLL_MS = 50;
 /** 20,000 instances with metadata. The default of grpc-js, 4 MiB, is less than one list of 5,000. */
@@ -77,7 +81,9 @@ export class Connection {
   static async open(options: ConnectionOptions, signal: AbortSignal): Promise<Connection> {
     const connection = new Connection(options);
     try {
-      await connection.setUp(signal);
+      const { clock } = options;
+      const checked = await withDeadline(clock, CONNECT_TIMEOUT_MS, [signal], (limit) => connection.connect(limit));
+      await withDeadline(clock, SETUP_TIMEOUT_MS, [signal], (limit) => connection.setUp(checked, limit));
       return connection;
     } catch (error) {
       connection.reason ??= new RegistryError('unavailable', 'nacos: not set up', { cause: error });
@@ -124,8 +130,11 @@ export class Connection {
     this.free();
   }
 
-  private async setUp(signal: AbortSignal): Promise<void> {
-    const checked = await this.request('ServerCheckRequest', { module: 'internal' }, {}, signal);
+  private connect(signal: AbortSignal): Promise<Fields> {
+    return this.request('ServerCheckRequest', { module: 'internal' }, {}, signal);
+  }
+
+  private async setUp(checked: Fields, signal: AbortSignal): Promise<void> {
     const negotiates = checked['supportAbilityNegotiation'] === true;
     const acknowledged = new Promise<void>((resolve, reject) => {
       this.acknowledged = resolve;

@@ -28,7 +28,7 @@ const GRPC_CAPABILITIES: Omit<Capabilities, 'maxMetadataBytes'> = {
   nativeHealth: true,
   exclusiveIds: false,
   tellsDeniedFromEmpty: true,
-  minTtlMs: 1_000,
+  minTtlMs: 1_500,
 };
 
 const TRAITS: DriverTraits = {

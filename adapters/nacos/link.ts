@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { credentials, type ChannelCredentials } from '@grpc/grpc-js';
 import { sleep, type Clock } from '../../src/util/clock.ts';
-import { abortable, withDeadline } from '../../src/registry/deadline.ts';
+import { abortable } from '../../src/registry/deadline.ts';
 import { asRegistryError, RegistryError } from '../../src/registry/types.ts';
 import { Connection, type Fields } from './connection.ts';
 import type { Login } from './login.ts';
@@ -28,7 +28,6 @@ export interface LinkListener {
   onEnd?(connection: Connection, reason: RegistryError): void;
 }
 
-const CONNECT_TIMEOUT_MS = 3_000;
 /** After a failed try, calls fail with its error for so long, so that many who want a connection make few tries. */
 const FAIL_FAST_MS = 200;
 /** The first reconnect after a loss is spread over at most this long (REGISTRIES §2.6). */
@@ -133,9 +132,7 @@ export class Link {
     const endpoint = endpoints.current;
     try {
       const target = `${endpoint.host.includes(':') ? `[${endpoint.host}]` : endpoint.host}:${endpoint.port + settings.grpcPortOffset}`;
-      const connection = await withDeadline(clock, CONNECT_TIMEOUT_MS, [this.closing.signal], (signal) =>
-        this.openOn(target, signal),
-      );
+      const connection = await this.openOn(target, this.closing.signal);
       this.failure = undefined;
       this.take(connection);
       return connection;

@@ -18,8 +18,9 @@ const URL_READERS: Readonly<Partial<Record<RegistryType, UrlReader>>> = {
   file: readFileUrl,
   etcd: readEtcdUrl,
   consul: readConsulUrl,
+  nacos: readNacosUrl,
 };
-const LATER: ReadonlySet<RegistryType> = new Set(['nacos', 'dns']);
+const LATER: ReadonlySet<RegistryType> = new Set(['dns']);
 
 /** Parameters of a `consul://` URL, by the names that Consul's own API has, and their fields. */
 const CONSUL_PARAMETERS: ReadonlyMap<string, string> = new Map([
@@ -104,4 +105,24 @@ function readConsulUrl(rest: string, isTls: boolean): Readonly<Record<string, un
     fields[field] = value;
   }
   return fields;
+}
+
+/** `nacos://h1:8848,h2:8848/namespace?group=G`; a user or password has no place in a URL, and what is found there is not repeated. */
+function readNacosUrl(rest: string, isTls: boolean): Readonly<Record<string, unknown>> {
+  const [, hosts = '', namespace = '', group] =
+    /^([^/?#@]+)(?:\/([A-Za-z0-9_-]*))?(?:\?group=([^?#&@]+))?$/.exec(rest) ?? [];
+  const endpoints = hosts.split(',');
+  if (!endpoints.every((host) => /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?$/.test(host))) {
+    const user = 'a user goes into NACOS_USERNAME and NACOS_PASSWORD';
+    throw new RegistryError('invalid', `expected nacos://host:8848,host:8848/namespace?group=name (${user})`);
+  }
+  try {
+    return {
+      endpoints: endpoints.map((host) => `${isTls ? 'https' : 'http'}://${host}`),
+      ...(namespace === '' ? {} : { namespace }),
+      ...(group === undefined ? {} : { group: decodeURIComponent(group) }),
+    };
+  } catch (error) {
+    throw new RegistryError('invalid', 'nacos://: the group is not percent-encoded text', { cause: error });
+  }
 }

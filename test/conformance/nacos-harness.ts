@@ -15,6 +15,8 @@ const CANNOT: Readonly<Partial<Record<Need, string>>> = {
   tls: 'the server that is to be had as a package has no TLS on its gRPC port',
 };
 const RECONNECT_MS = 5_000;
+/** How the tokens begin that the server gives. */
+const JWT_PREFIX = 'eyJhbGciOi';
 
 /** One harness for each version that is there; its server starts with the first space, and ends with `close`. */
 export async function nacosHarnesses(): Promise<Harness[]> {
@@ -50,10 +52,15 @@ let spaces = 0;
 async function openSpace(server: NacosProcess, needs: readonly Need[]): Promise<Space> {
   const namespace = `space-${process.pid}-${++spaces}`;
   const proxy = await FaultProxy.start({ host: '127.0.0.1', port: server.grpcPort });
+  const http = await FaultProxy.start({ host: '127.0.0.1', port: server.port });
+  if (needs.includes('credentials')) {
+    http.isRecording = true;
+    Object.assign(http, { recorded: proxy.recorded }); // What goes over both is looked at as one.
+  }
   const rights = needs.includes('rights') ? await Rights.open(server, namespace) : undefined;
   const base: NacosOptions = {
-    endpoints: [server.address],
-    grpcPortOffset: proxy.port - server.port,
+    endpoints: [http.address],
+    grpcPortOffset: proxy.port - http.port,
     namespace,
   };
   const planter = new NacosPlanter({ endpoints: [server.address], namespace, ...ADMIN });
@@ -93,12 +100,20 @@ async function openSpace(server: NacosProcess, needs: readonly Need[]): Promise<
       proxy.heal();
       return Promise.resolve();
     },
+    network: proxy,
+    secrets: [ADMIN.password, JWT_PREFIX],
+    openWithWrongSecret: (context) =>
+      Promise.resolve(
+        createNacosAdapter({ ...base, username: 'nacos', password: `${ADMIN.password}-` }, context ?? {}, {}),
+      ),
+    // A token of this server ends by its time alone. That a refused one is replaced is shown by the stand-in's tests.
+    forgetTokens: cut,
     ...(rights === undefined
       ? {}
       : { forbid: (key?: ServiceKey) => rights.forbid(key), allow: (key?: ServiceKey) => rights.allow(key) }),
     close: async () => {
       planter.close();
-      await proxy.close();
+      await Promise.all([proxy.close(), http.close()]);
     },
   };
 }
@@ -155,7 +170,7 @@ class Rights {
     const token = await this.server.logIn(this.user.username, this.user.password);
     const mayRead = async (service: string): Promise<boolean> => {
       const query = new URLSearchParams({ serviceName: service, namespaceId: this.namespace, accessToken: token });
-      const answer = await fetch(`http://${this.server.address}/nacos/v2/ns/instance/list?${query}`);
+      const answer = await fetch(`http://${this.server.address}/nacos/v2/ns/instance/list?${query.toString()}`);
       return answer.status === 200;
     };
     const probe = [...this.granted].find((resource) => resource !== '*:*')?.replace(/^.*\//, '') ?? 'any';

@@ -47,6 +47,14 @@ describe('PILOTFISH_REGISTRY', () => {
     expect(() => parseRegistryLocator('consul://user:s3cret@h:8500')).not.toThrow(/s3cret/);
   });
 
+  test('of nacos names the servers, the namespace and the group', () => {
+    const options = { endpoints: ['https://h1:8848', 'https://[::1]'], namespace: 'team', group: 'A B' };
+    expect(parseRegistryLocator('nacoss://h1:8848,[::1]/team?group=A%20B')).toEqual({ type: 'nacos', options });
+    expect(parseRegistryLocator('nacos://h')).toEqual({ type: 'nacos', options: { endpoints: ['http://h'] } });
+    expect(parseRegistryLocator('nacos')).toEqual({ type: 'nacos', options: {} });
+    expect(() => parseRegistryLocator('nacos://user:s3cret@h:8848')).not.toThrow(/s3cret/);
+  });
+
   test.each([
     'consul://',
     'consul://h/path',
@@ -54,6 +62,11 @@ describe('PILOTFISH_REGISTRY', () => {
     'consul://h?token=s3cret',
     'consul://h?dc=',
     'consul://h?dc=a&dc=b',
+    'nacos://',
+    'nacos://h/a/b',
+    'nacos://user:s3cret@h:8848',
+    'nacos://h?password=s3cret',
+    'nacos://h?group=%zz',
     '',
     'zookeeper',
     'FILE',
@@ -68,7 +81,7 @@ describe('PILOTFISH_REGISTRY', () => {
     expect(() => parseRegistryLocator(text)).toThrow(kind('invalid'));
   });
 
-  test.each(['nacoss://h', 'dns'])('%j says that it comes later', (text) => {
+  test.each(['dns'])('%j says that it comes later', (text) => {
     expect(() => parseRegistryLocator(text)).toThrow(kind('unsupported'));
   });
 
