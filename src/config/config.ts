@@ -78,5 +78,5 @@ export function registrySelection(registry: RegistryConfig): {
   readonly options: Readonly<Record<string, unknown>>;
 } {
   const { type } = registry;
-  return { type, options: type === 'file' ? registry.file : Object.fromEntries(registry.static) };
+  return { type, options: type === 'static' ? Object.fromEntries(registry.static) : registry[type] };
 }

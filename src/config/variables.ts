@@ -1,5 +1,7 @@
 // `PILOTFISH_*` variables → values in the Tree. Each one has a field in the file, and wins over it.
 import { fileURLToPath } from 'node:url';
+import { parseRegistryLocator } from '../registry/locator.ts';
+import { RegistryError } from '../registry/types.ts';
 import { nearest } from './problem.ts';
 import type { Path, Problem } from './problem.ts';
 import { LATER_REGISTRY_TYPES, REGISTRY_TYPES } from './schema/registry.ts';
@@ -137,8 +139,23 @@ function readRegistry(text: string): Reading {
   if (scheme === undefined) return { set: [[['registry', 'type'], text]] };
   const known = [...REGISTRY_TYPES, ...LATER_REGISTRY_TYPES];
   const type = known.includes(scheme) ? scheme : scheme.replace(/s$/, '');
-  if (type !== 'file' && LATER_REGISTRY_TYPES.includes(type)) return { set: [[['registry', 'type'], type]] };
-  if (scheme !== 'file') return { found: `a URL with ${scheme}:`, expected: 'file, static, or file:///directory' };
+  const found = `a URL with ${scheme}:`;
+  if (LATER_REGISTRY_TYPES.includes(type)) return { set: [[['registry', 'type'], type]] };
+  if (type === 'static' || !known.includes(type)) {
+    return { found, expected: `${REGISTRY_TYPES.join(', ')}, or a URL such as file:///directory` };
+  }
+  if (type === 'file') return readFileUrl(text);
+  try {
+    const { options } = parseRegistryLocator(text);
+    const fields = Object.entries(options).map(([name, value]) => [['registry', type, name], value] as const);
+    return { set: [[['registry', 'type'], type], ...fields] };
+  } catch (error) {
+    if (!(error instanceof RegistryError)) throw error;
+    return { found, expected: error.message.replace(/^expected /, '') };
+  }
+}
+
+function readFileUrl(text: string): Reading {
   try {
     const url = new URL(text);
     const directory = fileURLToPath(url);

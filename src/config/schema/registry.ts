@@ -1,11 +1,12 @@
 // `registry:` where services are registered and found, and how much the lists are believed.
 import { z } from 'zod';
+import { consul } from './registry-consul.ts';
 import { duration, flag, integer, metadataValue, number, parseHostPort, path, readText, text } from './scalar.ts';
 
 /** The registries that this version brings. */
-export const REGISTRY_TYPES = ['file', 'static'] as const;
+export const REGISTRY_TYPES = ['file', 'consul', 'static'] as const;
 /** Registries whose names are reserved for adapters of later versions. */
-export const LATER_REGISTRY_TYPES: readonly string[] = ['etcd', 'consul', 'nacos', 'dns'];
+export const LATER_REGISTRY_TYPES: readonly string[] = ['etcd', 'nacos', 'dns'];
 
 const instanceFields = {
   host: text('the host of an instance').describe('IP address or name.'),
@@ -62,11 +63,15 @@ export const registry = z
       .enum(REGISTRY_TYPES, {
         error: (issue) => {
           const isLater = typeof issue.input === 'string' && LATER_REGISTRY_TYPES.includes(issue.input);
-          return isLater ? 'file or static (this one is not in this version)' : 'file or static';
+          const known = `${REGISTRY_TYPES.slice(0, -1).join(', ')} or ${REGISTRY_TYPES.at(-1) ?? ''}`;
+          return isLater ? `${known} (this one is not in this version)` : known;
         },
       })
       .default('file')
-      .describe('`file`: a directory shared by the sidecars of one host, no server needed. `static`: the list below.'),
+      .describe(
+        '`file`: a directory shared by the sidecars of one host, no server needed. `static`: the list below. The others: ' +
+          'a server, described in the section of its name.',
+      ),
     ttl: duration({ minMs: 500 })
       .prefault('10s')
       .describe(
@@ -83,6 +88,7 @@ export const registry = z
       })
       .prefault({})
       .describe('Of the `file` registry.'),
+    consul,
     static: z
       .record(text('the name of a service'), z.array(staticInstance, { error: 'a list of instances' }))
       .default({})

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { REGISTRY_TYPES } from '../../../src/config/schema/registry.ts';
 import { problemsOf } from './load.ts';
 
 const HOST_PORT = 'the address of the app as host:port, such as 127.0.0.1:3000 or [::1]:3000';
+const KNOWN = `${REGISTRY_TYPES.slice(0, -1).join(', ')} or ${String(REGISTRY_TYPES.at(-1))}`;
 const SECTIONS = 'service, registry, listeners, admin, http, upstreams, drain, log';
 
 /** Text of a file → all of its problems. */
@@ -78,13 +80,13 @@ const cases: readonly (readonly [string, string, readonly string[]])[] = [
   ],
   [
     'a registry of a later version',
-    'registry: { type: etcd }',
-    ['pilotfish.yaml:1:19: registry.type: found "etcd", expected file or static (this one is not in this version)'],
+    'registry: { type: dns }',
+    [`pilotfish.yaml:1:19: registry.type: found "dns", expected ${KNOWN} (this one is not in this version)`],
   ],
   [
     'an unknown registry',
     'registry: { type: zookeeper }',
-    ['pilotfish.yaml:1:19: registry.type: found "zookeeper", expected file or static'],
+    [`pilotfish.yaml:1:19: registry.type: found "zookeeper", expected ${KNOWN}`],
   ],
   [
     'static instances of all kinds of wrong',

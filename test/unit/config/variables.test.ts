@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import type { Config } from '../../../src/config/config.ts';
 import { problemText } from '../../../src/config/problem.ts';
+import { REGISTRY_TYPES } from '../../../src/config/schema/registry.ts';
 import { VARIABLES } from '../../../src/config/variables.ts';
 import { configOf, fileWith, fromEnv, load } from './load.ts';
 import type { Env } from './load.ts';
 import { loadConfig } from '../../../src/config/source.ts';
 
+const KNOWN = `${REGISTRY_TYPES.slice(0, -1).join(', ')} or ${String(REGISTRY_TYPES.at(-1))}`;
 const SERVICE = { PILOTFISH_SERVICE: 'orders', PILOTFISH_APP: '127.0.0.1:3000' };
 
 async function config(env: Env): Promise<Config> {
@@ -128,16 +130,16 @@ describe('a variable that is wrong', () => {
       'PILOTFISH_TTL: registry.ttl: found "10", expected a duration such as 250ms, 5s or 1m, from 500ms to 24h',
     ],
     [
-      { PILOTFISH_REGISTRY: 'etcd' },
-      'PILOTFISH_REGISTRY: registry.type: found "etcd", expected file or static (this one is not in this version)',
+      { PILOTFISH_REGISTRY: 'dns' },
+      `PILOTFISH_REGISTRY: registry.type: found "dns", expected ${KNOWN} (this one is not in this version)`,
     ],
     [
       { PILOTFISH_REGISTRY: 'consuls://u:secret@h:1' },
-      'PILOTFISH_REGISTRY: registry.type: found "consul", expected file or static (this one is not in this version)',
+      'PILOTFISH_REGISTRY: registry.type: found a URL with consuls:, expected consul://host:8500?dc=name (a token goes into CONSUL_HTTP_TOKEN)',
     ],
     [
       { PILOTFISH_REGISTRY: 'redis://u:secret@h' },
-      'PILOTFISH_REGISTRY: registry.type: found a URL with redis:, expected file, static, or file:///directory',
+      `PILOTFISH_REGISTRY: registry.type: found a URL with redis:, expected ${REGISTRY_TYPES.join(', ')}, or a URL such as file:///directory`,
     ],
     [
       { PILOTFISH_REGISTRY: 'file://run/pilotfish' },
