@@ -25,9 +25,58 @@ export const TRANSPORT_CASES: readonly Case[] = [
     id: 'T1',
     title: 'TLS with a private CA; wrong CA, wrong name, expired: clear error, no storm',
     needs: ['tls'],
-    run: notYet,
+    run: async ({ tls }) => {
+      const good = await tls?.open('trusted');
+      if (tls === undefined || good === undefined) throw new Error('this space has no TLS');
+      const seen = observe(good.registry);
+      await register(good.registry, instance('a'));
+      await until('it is seen', 2_000, () => seen.ids() === 'a');
+      await good.registry.close();
+      const words = {
+        'wrong-ca': /certificate/i,
+        'wrong-name': /altnames|IP: 127|host/i,
+        expired: /expired/i,
+      } as const;
+      for (const trust of ['wrong-ca', 'wrong-name', 'expired'] as const) {
+        const { registry, network } = await tls.open(trust);
+        const { watch } = observe(registry);
+        await until('the failure is told', 3_000, () => watch.lastError !== undefined);
+        await throughout('it is not live', 3_000, () => watch.state === 'syncing');
+        expect(causeChain(watch.lastError)).toMatch(words[trust]);
+        expect(watch.lastError?.kind).toBe('unavailable');
+        expect(network.accepted).toBeLessThan(15);
+        await registry.close();
+      }
+    },
   },
-  { id: 'T2', title: 'mTLS, files rotated while running', needs: ['tls'], run: notYet },
+  {
+    id: 'T2',
+    title: 'mTLS, files rotated while running',
+    needs: ['tls'],
+    run: async ({ tls }) => {
+      const validMs = 6_000;
+      const start = performance.now();
+      const mutual = await tls?.openMutual(validMs);
+      if (mutual === undefined) throw new Error('this space has no TLS');
+      const { registry, network } = mutual;
+      const seen = observe(registry);
+      const { handle, states } = await register(registry, instance('a'), 12_000);
+      await until('it is seen', 2_000, () => seen.ids() === 'a');
+      await mutual.rotate();
+      await until(
+        'the first certificate has expired',
+        validMs + 2_000,
+        () => performance.now() - start > validMs + 1_000,
+      );
+      network.reset();
+      await until('the loss is noticed', 2_000, () => seen.watch.state === 'stale');
+      await until('live with the second one', 6_000, () => seen.watch.state === 'live');
+      handle.update({ weight: 7 });
+      await until('writing, too', 6_000, () => seen.find('a')?.weight === 7);
+      expect(states).not.toContain('lost');
+      await registry.close();
+    },
+  },
   { id: 'T3', title: 'three-node cluster, leader killed, one node black-holed', needs: ['cluster'], run: notYet },
   { id: 'T4', title: 'DNS name changes address', needs: ['network'], run: notYet },
   {

@@ -5,8 +5,10 @@ import { createEtcdAdapter } from '../../adapters/etcd/etcd.ts';
 import { pilotfishFormat } from '../../adapters/etcd/format-pilotfish.ts';
 import type { EtcdOptions } from '../../adapters/etcd/options.ts';
 import type { ServiceInstance, ServiceKey } from '../../src/registry/types.ts';
+import { canMakeCertificates } from '../support/certificates.ts';
 import { FaultProxy } from '../support/fault-proxy.ts';
 import { EtcdProcess, findEtcd, type EtcdServer } from '../support/servers/etcd.ts';
+import { EtcdTlsSpace } from './etcd-tls.ts';
 import { SCALE, type Harness, type Need, type Space } from './harness.ts';
 
 const ELSEWHERE = 'the server runs elsewhere and is not ours to break';
@@ -18,7 +20,7 @@ const USER = { username: 'sidecar', password: 'planted-Secret-0f-sidecar' };
 const CANNOT: Readonly<Partial<Record<Need, string>>> = {
   'full-disk': 'the disk is the server’s; what cannot be written is answered with an error like any other',
   cluster: 'needs three members, which the harness does not start yet',
-  tls: 'needs certificates, which the harness does not make yet',
+  ...(canMakeCertificates() ? {} : { tls: 'needs the openssl program, which makes the certificates' }),
 };
 
 /** One harness for each version that is there; the newest alone in the short form. */
@@ -27,7 +29,13 @@ export async function etcdHarnesses(): Promise<Harness[]> {
   const newest = servers.toSorted((a, b) => a.version.localeCompare(b.version, 'en', { numeric: true })).slice(-1);
   return (SCALE.isFull ? servers : newest).map((server) => {
     const isOurs = server.found.from === 'binary';
-    const elsewhere = { server: ELSEWHERE, rights: ELSEWHERE, credentials: ELSEWHERE, compaction: ELSEWHERE };
+    const elsewhere = {
+      server: ELSEWHERE,
+      rights: ELSEWHERE,
+      credentials: ELSEWHERE,
+      compaction: ELSEWHERE,
+      tls: ELSEWHERE,
+    };
     return {
       title: `etcd ${server.version}`,
       cannot: { ...CANNOT, ...(isOurs ? {} : elsewhere) },
@@ -45,6 +53,7 @@ async function openSpace({ found }: EtcdServer, needs: readonly Need[]): Promise
   const needsProxy = own === undefined || needs.includes('network');
   const proxy = needsProxy ? await FaultProxy.start({ host, port: Number(port) }) : undefined;
   const hasRights = needs.includes('rights') || needs.includes('credentials');
+  const tls = needs.includes('tls') && found.from === 'binary' ? new EtcdTlsSpace(found.path) : undefined;
   const admin = new Admin(address, prefix);
   if (hasRights) await admin.enableRights();
   const base: EtcdOptions = { endpoints: [`http://${proxy?.address ?? address}`], prefix };
@@ -70,6 +79,7 @@ async function openSpace({ found }: EtcdServer, needs: readonly Need[]): Promise
       if (own?.isRunning === false) await own.restart();
     },
     compact: () => admin.compact(),
+    ...(tls === undefined ? {} : { tls }),
     ...(hasRights
       ? {
           forbid: (key?: ServiceKey) => admin.forbid(key),
@@ -87,6 +97,7 @@ async function openSpace({ found }: EtcdServer, needs: readonly Need[]): Promise
     close: async () => {
       await (own === undefined ? admin.removeAll() : undefined);
       admin.close();
+      await tls?.close();
       await proxy?.close();
       await own?.close();
     },

@@ -48,12 +48,29 @@ export interface Space {
   forgetTokens?(): Promise<void>;
   /** Makes forgotten tokens good again, where actors cannot get new ones by themselves. */
   renewTokens?(): Promise<void>;
+  /** Need `tls`. */
+  readonly tls?: TlsSpace;
   /** Need `full-disk`. */
   fillDisk?(): Promise<void>;
   freeDisk?(): Promise<void>;
   /** User that actors run as, where another one than ours. */
   readonly actorUid?: number;
   close(): Promise<void>;
+}
+
+/** What a client finds wrong with a server's certificate; `trusted`: nothing. */
+export type Trust = 'trusted' | 'wrong-ca' | 'wrong-name' | 'expired';
+
+/** The registry over TLS, by an authority that only this space knows. */
+export interface TlsSpace {
+  /** Connects to a server whose certificate is so. `network` counts the connections. */
+  open(trust: Trust): Promise<{ readonly registry: Registry; readonly network: FaultProxy }>;
+  /** Connects with a certificate of our own, good for `validMs` more; `rotate` puts a lasting one into its place. */
+  openMutual(validMs: number): Promise<{
+    readonly registry: Registry;
+    readonly network: FaultProxy;
+    rotate(): Promise<void>;
+  }>;
 }
 
 /** One registry, in one version. */

@@ -18,6 +18,13 @@ export interface CertificateOptions {
   readonly until?: string;
 }
 
+const DAY_MS = 86_400_000;
+
+/** `YYYYMMDDHHMMSSZ`, so many ms from now. */
+export function timeFromNow(ms: number): string {
+  return new Date(Date.now() + ms).toISOString().replace(/[-:T]|\.\d+/g, '');
+}
+
 /** False where there is no openssl. */
 export function canMakeCertificates(): boolean {
   try {
@@ -58,7 +65,12 @@ export class CertificateAuthority {
         `[x]\nsubjectAltName=${options.names ?? 'DNS:localhost,IP:127.0.0.1'}\nextendedKeyUsage=serverAuth,clientAuth\n`,
     );
     openssl(['req', ...newKey(`${base}.new.key`), '-subj', `/CN=${name}`, '-out', `${base}.csr`]);
-    const days = ['-startdate', options.from ?? dayFromNow(-1), '-enddate', options.until ?? dayFromNow(10)];
+    const days = [
+      '-startdate',
+      options.from ?? timeFromNow(-DAY_MS),
+      '-enddate',
+      options.until ?? timeFromNow(10 * DAY_MS),
+    ];
     const signing = ['-keyfile', this.key, '-cert', this.ca, '-in', `${base}.csr`, '-out', `${base}.new.pem`];
     openssl(['ca', '-batch', '-notext', '-config', config, ...days, ...signing]);
     execFileSync('mv', [`${base}.new.key`, key]);
@@ -69,10 +81,6 @@ export class CertificateAuthority {
 
 function newKey(path: string): string[] {
   return ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', path];
-}
-
-function dayFromNow(days: number): string {
-  return new Date(Date.now() + days * 86_400_000).toISOString().replace(/[-:T]|\.\d+/g, '');
 }
 
 function openssl(args: readonly string[]): void {
