@@ -85,7 +85,7 @@ export class Http1ServerConnection implements SocketOwner, DeadlineOwner, BodySo
       this.socket.destroy();
       return;
     }
-    this.exchange.abort(clientClosed('the connection was shut down'));
+    this.exchange.abort(new ProxyError('PF_DRAINING', 'the sidecar stopped before the exchange had ended'));
     reset(this.socket);
   }
 

@@ -1,0 +1,35 @@
+// What a stop does to requests that do not end in time, and what the log says of them.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { request } from 'undici';
+import { describe, expect, it } from 'vitest';
+import { startApp } from '../support/apps.ts';
+import { startSidecar, temporaryDirectory } from '../support/processes.ts';
+import { until } from '../support/until.ts';
+
+describe('a stop', () => {
+  it('gives up what is in flight at drain.timeout, and does not hold it against the client', async () => {
+    const app = await startApp(() => undefined);
+    const directory = temporaryDirectory();
+    const file = join(directory, 'pilotfish.yaml');
+    writeFileSync(file, 'drain: { settle: 10ms, timeout: 700ms }\n');
+    const sidecar = await startSidecar(
+      {
+        PILOTFISH_REGISTRY: `file://${directory}/registry`,
+        PILOTFISH_SERVICE: 'orders',
+        PILOTFISH_APP: `127.0.0.1:${app.port}`,
+      },
+      ['-c', file],
+    );
+    await until('the sidecar is ready', async () => {
+      return (await request(`http://127.0.0.1:${sidecar.admin.port}/readyz`)).statusCode === 200;
+    });
+    const answer = request(`http://127.0.0.1:${sidecar.inbound?.port ?? 0}/never`).catch((error: unknown) => error);
+    await until('the app has the request', () => app.requests.includes('GET /never'));
+    sidecar.child.kill('SIGTERM');
+    expect(await sidecar.exited).toBe(0);
+    expect(await answer).toBeInstanceOf(Error);
+    const line = sidecar.lines.find((text) => text.includes('"path":"/never"')) ?? '{}';
+    expect(JSON.parse(line)).toMatchObject({ status: 503, flags: 'DR', code: 'PF_DRAINING' });
+  });
+});
