@@ -205,8 +205,10 @@ class CoreRegistry implements Registry {
   get status(): RegistryStatus {
     const watches = [...this.watchers.values()].map((watcher) => ({ key: watcher.key, ...watcher.summary }));
     const registrations = [...this.registrations];
+    // Whoever says that an id is taken was heard.
     const isHeard =
-      watches.some((watch) => watch.state === 'live') || registrations.some(({ state }) => state === 'registered');
+      watches.some((watch) => watch.state === 'live') ||
+      registrations.some(({ state }) => state === 'registered' || state === 'conflict');
     const hasFailed = watches.some((watch) => watch.lastError) || registrations.some((own) => own.lastError);
     const isUp = isHeard ? true : hasFailed ? false : undefined;
     return { name: this.name, isUp, watches, registrations, listenerErrors: this.listenerErrors };
