@@ -133,7 +133,7 @@ function adminControls(sidecar: SidecarParts & { stop(reason: string): Promise<v
 }
 
 function registrationView({ ownService, clock }: SidecarParts): unknown {
-  if (ownService === undefined) return { service: null };
+  if (ownService === undefined) return { service: null, state: 'none' };
   const { instance, state, reason, promisedUntilMs } = ownService.status;
   return {
     service: ownService.name,

@@ -44,5 +44,14 @@ export function readinessOf(facts: ReadinessFacts): Readiness {
   }
   if (isRegistryUp === false) held.push('the registry cannot be heard');
   if (missing.length > 0) return { status: 'not-ready', reasons: [...missing, ...held], phase };
-  return { status: held.length > 0 ? 'degraded' : 'ready', reasons: held, phase };
+  if (held.length > 0) return { status: 'degraded', reasons: held, phase };
+  return { status: 'ready', reasons: grounds(facts), phase };
+}
+
+/** Why it is ready: never nothing. */
+function grounds({ upstreams, registration }: ReadinessFacts): string[] {
+  const all: string[] = [];
+  if (registration !== undefined) all.push(`registered as ${registration.instance.id}`);
+  if (upstreams.length > 0) all.push(`every upstream of the configuration has a list (${upstreams.length})`);
+  return all.length > 0 ? all : ['the listeners are bound, and the configuration names nothing to wait for'];
 }

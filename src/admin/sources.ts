@@ -5,7 +5,7 @@ import type { LogLevel } from '../telemetry/logger.ts';
 export interface Readiness {
   /** `degraded` is ready: from held lists, while the registry cannot be heard. */
   readonly status: 'ready' | 'degraded' | 'not-ready' | 'draining';
-  /** For people; empty only where there is nothing to say. */
+  /** Why it is so, for people; at least one. */
   readonly reasons: readonly string[];
   /** Where the process is between start and exit: `starting`, `serving`, `settling`, … */
   readonly phase: string;

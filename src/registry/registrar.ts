@@ -18,7 +18,7 @@ export interface RegistrarStatus {
   readonly state: RegistrationState;
   readonly reason: string | undefined;
   readonly promisedUntilMs: number;
-  /** True once the registry has acknowledged the record at least once. */
+  /** True once the registry has acknowledged the record at least once, since the start or the last `rejoin()`. */
   readonly wasRegistered: boolean;
 }
 
@@ -101,6 +101,7 @@ export class Registrar {
   /** After `leave()` (`POST /undrain`): registers again as soon as the app is healthy. */
   rejoin(): void {
     this.hasLeft = false;
+    this.wasRegistered = false; // Nobody finds us until the registry has acknowledged the new record.
     this.setHealth(this.health, this.note);
   }
 

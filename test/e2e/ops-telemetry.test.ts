@@ -1,6 +1,8 @@
 // What a running sidecar tells an operator, where it is easy to tell too much or too little.
+import { isDeepStrictEqual } from 'node:util';
 import { request } from 'undici';
 import { describe, expect, it } from 'vitest';
+import { startApp } from '../support/apps.ts';
 import { startSidecar, temporaryDirectory } from '../support/processes.ts';
 import type { RunningSidecar } from '../support/processes.ts';
 import { until } from '../support/until.ts';
@@ -23,6 +25,61 @@ describe('metrics', () => {
     const text = await metrics(sidecar);
     expect(text).toMatch(/pilotfish_requests_total\{.*upstream="unknown".*\} 20/);
     expect(text).not.toContain('stray');
+  });
+
+  it('have names that a linter takes: only counters end in _total', async () => {
+    const sidecar = await startSidecar({ PILOTFISH_REGISTRY: 'static' });
+    const text = await metrics(sidecar);
+    expect(text.match(/^# TYPE \S+_total gauge$/gm)).toBeNull();
+    expect(text).toContain('process_resident_memory_bytes');
+  });
+});
+
+describe('readiness', () => {
+  it('comes back after POST /undrain only with the record', async () => {
+    const app = await startApp();
+    const sidecar = await startSidecar({
+      PILOTFISH_REGISTRY: `file://${temporaryDirectory()}/registry`,
+      PILOTFISH_SERVICE: 'orders',
+      PILOTFISH_APP: `127.0.0.1:${app.port}`,
+    });
+    const admin = `http://127.0.0.1:${sidecar.admin.port}`;
+    const state = async (): Promise<unknown> => {
+      const [ready, record] = await Promise.all([request(`${admin}/readyz`), request(`${admin}/registration`)]);
+      const { reasons } = (await ready.body.json()) as { reasons: string[] };
+      expect(reasons).not.toEqual([]);
+      return [ready.statusCode, ((await record.body.json()) as { state: string }).state];
+    };
+    const becomes = (expected: unknown): Promise<unknown> =>
+      until(`the sidecar is ${JSON.stringify(expected)}`, async () => isDeepStrictEqual(await state(), expected));
+    await becomes([200, 'registered']);
+    await request(`${admin}/drain`, { method: 'POST' });
+    await becomes([503, 'gone']);
+    const { body } = await request(`${admin}/undrain`, { method: 'POST' });
+    expect(await body.json()).toMatchObject({ status: 'not-ready', phase: 'serving' });
+    await becomes([200, 'registered']);
+  });
+
+  it('does not take a registry for away that says an id is taken', async () => {
+    const app = await startApp();
+    const env = {
+      PILOTFISH_REGISTRY: `file://${temporaryDirectory()}/registry`,
+      PILOTFISH_SERVICE: 'orders',
+      PILOTFISH_ID: 'same',
+      PILOTFISH_APP: `127.0.0.1:${app.port}`,
+    };
+    const first = await startSidecar(env);
+    await until('the first is registered', async () => {
+      return (await request(`http://127.0.0.1:${first.admin.port}/readyz`)).statusCode === 200;
+    });
+    const second = await startSidecar(env);
+    const reasons = await until('the second reports a conflict', async () => {
+      const { body } = await request(`http://127.0.0.1:${second.admin.port}/readyz`);
+      const readiness = (await body.json()) as { reasons: string[] };
+      return readiness.reasons.some((reason) => reason.includes('conflict')) ? readiness.reasons : undefined;
+    });
+    expect(reasons).toEqual([expect.stringMatching(/^registration conflict: id same is held by 127\.0\.0\.1:\d+$/)]);
+    expect(await metrics(second)).toContain('pilotfish_registry_up{registry="file"} 1');
   });
 });
 
