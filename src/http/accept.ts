@@ -1,6 +1,6 @@
 // HOT PATH. What a request has to be, and what is taken off it, before any layer sees it: the same for every HTTP version.
 import { ProxyError } from '../errors.ts';
-import { FIELD, FIELD_ALIAS, FIELD_KIND, KIND_FRAMING, KIND_HOP, TOKEN } from './field.ts';
+import { FIELD, FIELD_ALIAS, FIELD_KIND, KIND_FRAMING, KIND_HOP, KIND_OWN, TOKEN } from './field.ts';
 import type { Headers } from './headers.ts';
 
 /** What a `Connection` field asks for; bits. */
@@ -74,6 +74,21 @@ export function removeHopByHop(headers: Headers): void {
   const te = headers.getAll('te').join(',');
   headers.removeWhere((id) => id === FIELD_ALIAS || ((FIELD_KIND[id] ?? 0) & KIND_HOP) !== 0);
   if (offersTrailers(te)) headers.append('TE', 'trailers', FIELD.te);
+}
+
+/** Takes every `x-pilotfish-*` off: what sidecars say to each other, and nobody else may say for them. */
+export function removeOwnFields(headers: Headers): void {
+  const { ids } = headers;
+  for (let index = 0; index < ids.length; index++) {
+    if (isOwn(ids[index] ?? 0)) {
+      headers.removeWhere(isOwn);
+      return;
+    }
+  }
+}
+
+function isOwn(id: number): boolean {
+  return ((FIELD_KIND[id] ?? 0) & KIND_OWN) !== 0;
 }
 
 /** True where a `TE` value lists `trailers` (RFC 9110 §10.1.4). */

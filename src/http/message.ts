@@ -38,7 +38,7 @@ export interface Middleware {
 export class ProxyRequest {
   readonly direction: Direction;
   method: string;
-  /** `http` or `https`, lower case: what the client used, or what an absolute-form target said. */
+  /** `http` or `https`: what the connection is. What the client says of it (an absolute-form target) proves nothing. */
   scheme: string;
   /** Host and optional port as the client named it (from Host, `:authority` or an absolute-form target), lower case. */
   authority: string;

@@ -44,8 +44,6 @@ export interface ServingContext {
   readonly handle: Handler;
   /** Makes an answer of anything that was thrown. Never throws. `request` is undefined for a message that was no valid request. */
   rescue(error: unknown, request: ProxyRequest | undefined): ProxyResponse;
-  /** Looks at an answer of `handle` before its head is written; never throws, awaits nothing. */
-  answered(response: ProxyResponse): void;
   /** Runs the completion hooks (access log, metrics, …); never throws. */
   complete(request: ProxyRequest, end: DownstreamEnd): void;
   /** A message that was refused before it became a request, after its answer was written. */

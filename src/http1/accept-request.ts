@@ -69,7 +69,7 @@ export function acceptRequest(
   const request = new ProxyRequest({
     direction: context.direction,
     method,
-    scheme: target.scheme ?? (isSecure ? 'https' : 'http'),
+    scheme: isSecure ? 'https' : 'http',
     authority: target.authority ?? host,
     path: target.path,
     query: target.query,

@@ -196,7 +196,6 @@ export class ServerExchange implements BodyWriterOwner, DeadlineOwner {
     this.response = response;
     this.hasAnswered = true;
     try {
-      this.owner.context.answered(response);
       if (response.isTunnel && this.request.isUpgrade) this.openTunnel(response);
       else if (response.status >= 200 && response.status <= 599) this.answer(response);
       else this.answer(this.replaced(response));

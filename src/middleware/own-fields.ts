@@ -1,19 +1,8 @@
-// HOT PATH. x-pilotfish-*: what sidecars say to each other and nobody else may say for them.
+// HOT PATH. x-pilotfish-to: whom the calling sidecar means.
 import { ProxyError } from '../errors.ts';
-import { FIELD, FIELD_KIND, KIND_OWN } from '../http/field.ts';
-import type { Headers } from '../http/headers.ts';
+import { removeOwnFields } from '../http/accept.ts';
+import { FIELD } from '../http/field.ts';
 import type { ProxyRequest } from '../http/message.ts';
-
-/** Takes every `x-pilotfish-*` off: of requests from an app (outbound), and of the app's answers (inbound). */
-export function removeOwnFields(headers: Headers): void {
-  const { ids } = headers;
-  for (let index = 0; index < ids.length; index++) {
-    if (isOwn(ids[index] ?? 0)) {
-      headers.removeWhere(isOwn);
-      return;
-    }
-  }
-}
 
 /**
  * Inbound: a request that says for whom it is (`x-pilotfish-to`) is for us, or it is refused unexecuted, so that the
@@ -31,8 +20,4 @@ export function checkAddressee(request: ProxyRequest, ownService: string): boole
   }
   removeOwnFields(request.headers);
   return to !== undefined;
-}
-
-function isOwn(id: number): boolean {
-  return ((FIELD_KIND[id] ?? 0) & KIND_OWN) !== 0;
 }

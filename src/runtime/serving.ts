@@ -4,7 +4,6 @@ import type { PathLooseness, WireLimits } from '../http/limits.ts';
 import type { Direction, Handler, ProxyRequest, ProxyResponse } from '../http/message.ts';
 import type { DownstreamEnd, DownstreamTimeouts, ServingContext } from '../http/serving.ts';
 import type { CompletionHooks } from '../middleware/metrics.ts';
-import { removeOwnFields } from '../middleware/own-fields.ts';
 import { rescue } from '../middleware/rescue.ts';
 import type { Log } from '../telemetry/logger.ts';
 import type { Clock } from '../util/clock.ts';
@@ -61,11 +60,6 @@ export class Serving implements ServingContext {
 
   rescue(error: unknown, request: ProxyRequest | undefined): ProxyResponse {
     return rescue(error, request, this.onBug);
-  }
-
-  answered(response: ProxyResponse): void {
-    // Our own answers carry their code on purpose; an app's may not speak for a sidecar.
-    if (this.direction === 'inbound' && response.code === undefined) removeOwnFields(response.headers);
   }
 
   complete(request: ProxyRequest, end: DownstreamEnd): void {

@@ -12,10 +12,11 @@
 //
 // A layer that only looks at the request is a call, one that only looks at the end is a hook; neither costs a promise.
 import { ProxyError } from '../errors.ts';
+import { removeOwnFields } from '../http/accept.ts';
 import type { Handler, ProxyRequest, ProxyResponse } from '../http/message.ts';
 import { forwarded } from '../middleware/forwarded.ts';
 import type { TrustedPeers } from '../middleware/forwarded.ts';
-import { checkAddressee, removeOwnFields } from '../middleware/own-fields.ts';
+import { checkAddressee } from '../middleware/own-fields.ts';
 import { requestId } from '../middleware/request-id.ts';
 import { Via } from '../middleware/via.ts';
 import type { OutboundNames } from '../router/outbound-name.ts';

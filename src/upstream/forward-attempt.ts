@@ -1,6 +1,7 @@
 // HOT PATH. One attempt of a request: pick, connection, exchange, and the settling of its claim.
 import { ProxyError, type ErrorCode } from '../errors.ts';
 import type { ClientConnection, Exchange, ExchangeEnd, ExchangeReceiver } from '../http/exchange.ts';
+import { removeOwnFields } from '../http/accept.ts';
 import { FIELD } from '../http/field.ts';
 import type { Headers } from '../http/headers.ts';
 import type { Abortable, Attempt, ProxyRequest, ProxyResponse } from '../http/message.ts';
@@ -90,6 +91,7 @@ export class ForwardAttempt
   }
 
   onInformational(status: number, headers: Headers): void {
+    if (!this.isBelieved) removeOwnFields(headers);
     this.request.onInformational?.(status, headers);
   }
 
@@ -97,7 +99,9 @@ export class ForwardAttempt
     this.deadline.disarm();
     const { status } = response;
     this.result = status;
-    if ((status === 503 || status === 421) && this.claim?.endpoint.isRegistered === true) {
+    if (!this.isBelieved) {
+      removeOwnFields(response.headers);
+    } else if ((status === 503 || status === 421) && this.claim !== undefined) {
       const code = notExecuted(response);
       if (code !== undefined) {
         this.refused(this.claim.endpoint, code, response);
@@ -152,6 +156,11 @@ export class ForwardAttempt
       this.isOver = true;
       this.onPickFailed(reason);
     }
+  }
+
+  /** What the endpoint says in x-pilotfish-* fields counts: no app behind us, and no stranger, may speak for a sidecar. */
+  private get isBelieved(): boolean {
+    return this.claim?.endpoint.isRegistered === true;
   }
 
   private begin(endpoint: Endpoint): void {

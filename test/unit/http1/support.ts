@@ -146,7 +146,6 @@ export async function serve(handle: Handler, options: Partial<ServingContext> = 
       const headers = Headers.of(['x-pilotfish-code', problem.code]);
       return new ProxyResponse(problem.status, headers, Body.of(Buffer.from(problem.message)), problem.code);
     },
-    answered: () => undefined,
     complete: (request, end) => void result.completed.push({ request, end }),
     refused: (error) => void result.refused.push(error),
     ...options,

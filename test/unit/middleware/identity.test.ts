@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { forwarded, trustedPeers } from '../../../src/middleware/forwarded.ts';
-import { checkAddressee, removeOwnFields } from '../../../src/middleware/own-fields.ts';
+import { removeOwnFields } from '../../../src/http/accept.ts';
+import { checkAddressee } from '../../../src/middleware/own-fields.ts';
 import { requestId } from '../../../src/middleware/request-id.ts';
 import { Via } from '../../../src/middleware/via.ts';
 import { systemClock } from '../../../src/util/clock.ts';
