@@ -58,7 +58,7 @@ class EtcdDriver implements RegistryDriver {
     this.ranges = new RangeReader(this.cluster);
     this.streams = new WatchStreams(this.cluster);
     this.leases = new LeaseStream(this.cluster);
-    const isSomebody = settings.user !== undefined || settings.tls.cert !== undefined;
+    const isSomebody = settings.user !== undefined || (settings.isSecure && settings.tls.cert !== undefined);
     this.rights = isSomebody ? new RightsCheck(this.cluster, clock) : undefined;
     const { format, ranges, streams, rights } = this;
     this.followContext = { clock, format, ranges, streams, rights };

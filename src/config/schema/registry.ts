@@ -1,12 +1,13 @@
 // `registry:` where services are registered and found, and how much the lists are believed.
 import { z } from 'zod';
 import { consul } from './registry-consul.ts';
+import { etcd } from './registry-etcd.ts';
 import { duration, flag, integer, metadataValue, number, parseHostPort, path, readText, text } from './scalar.ts';
 
 /** The registries that this version brings. */
-export const REGISTRY_TYPES = ['file', 'consul', 'static'] as const;
+export const REGISTRY_TYPES = ['file', 'etcd', 'consul', 'static'] as const;
 /** Registries whose names are reserved for adapters of later versions. */
-export const LATER_REGISTRY_TYPES: readonly string[] = ['etcd', 'nacos', 'dns'];
+export const LATER_REGISTRY_TYPES: readonly string[] = ['nacos', 'dns'];
 
 const instanceFields = {
   host: text('the host of an instance').describe('IP address or name.'),
@@ -88,6 +89,7 @@ export const registry = z
       })
       .prefault({})
       .describe('Of the `file` registry.'),
+    etcd,
     consul,
     static: z
       .record(text('the name of a service'), z.array(staticInstance, { error: 'a list of instances' }))

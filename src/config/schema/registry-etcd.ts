@@ -1,0 +1,46 @@
+// `registry.etcd`: which servers, how records are spelled there, and who we are. Read by adapters/etcd/options.ts.
+import { z } from 'zod';
+import { path, text } from './scalar.ts';
+
+const tls = z
+  .strictObject({
+    ca: path('a PEM file')
+      .optional()
+      .describe('Authority that the servers’ certificates must come from. Default: ETCDCTL_CACERT, else the system’s.'),
+    cert: path('a PEM file')
+      .optional()
+      .describe('Our own certificate, where servers ask for one. Default: ETCDCTL_CERT.'),
+    key: path('a PEM file').optional().describe('Its key. Default: ETCDCTL_KEY.'),
+  })
+  .describe('Secures the way to servers with https. The files are read again when they change.');
+
+/** `registry.etcd`. */
+export const etcd = z
+  .strictObject({
+    endpoints: z
+      .array(text('an http or https URL', 1024), { error: 'a list of http or https URLs' })
+      .min(1, { error: 'at least one URL' })
+      .max(32, { error: 'at most 32 URLs' })
+      .optional()
+      .describe(
+        'Members of one cluster, all with `http://host:port` or all with `https://host:port`. Default: ETCDCTL_ENDPOINTS, ' +
+          'else http://127.0.0.1:2379.',
+      ),
+    prefix: text('what keys begin with', 1024)
+      .optional()
+      .describe('What all keys begin with. Default: `/pilotfish`; `/microservices` for `kratos`, nothing for `grpc`.'),
+    format: z
+      .enum(['pilotfish', 'grpc', 'kratos'], { error: 'pilotfish, grpc or kratos' })
+      .default('pilotfish')
+      .describe(
+        'How records are spelled: ours, as etcd’s own naming client for gRPC does, or as go-kratos does. Trap: only ours ' +
+          'has namespaces and groups.',
+      ),
+    username: text('the name of a user').optional().describe('Default: ETCDCTL_USER.'),
+    password: text('a password', 1024)
+      .optional()
+      .describe('Default: ETCDCTL_PASSWORD, or what follows the colon in ETCDCTL_USER.'),
+    tls: tls.optional(),
+  })
+  .prefault({})
+  .describe('Of the `etcd` registry; the variables of etcd’s own tools fill what is missing.');
