@@ -1,10 +1,10 @@
 // HOT PATH. One request on a server connection and its answer: content in, answer out, the end told once.
 import type { Socket } from 'node:net';
 import { ProxyError } from '../errors.ts';
-import { ALLOWED_METHODS } from '../http/accept.ts';
 import type { Body } from '../http/body.ts';
-import { Headers } from '../http/headers.ts';
-import { ProxyResponse, type ProxyRequest } from '../http/message.ts';
+import type { Headers } from '../http/headers.ts';
+import type { ProxyResponse} from '../http/message.ts';
+import { type ProxyRequest } from '../http/message.ts';
 import type { ServingContext } from '../http/serving.ts';
 import { Deadline, type DeadlineOwner } from '../util/deadline-list.ts';
 import { clientClosed, type AcceptedRequest } from './accept-request.ts';
@@ -14,6 +14,7 @@ import { ChunkedDecoder } from './chunked-decoder.ts';
 import { REQUEST_HEAD } from './head-reader.ts';
 import { httpDate } from './http-date.ts';
 import { FRAMING_CLOSE, FRAMING_NONE, informationalHead, responseHead } from './serialize.ts';
+import { answerOptions, CONTINUE } from './own-answers.ts';
 import { joinWhole, MAX_JOINED_BYTES } from './whole.ts';
 
 /** What an exchange tells its connection. */
@@ -35,9 +36,6 @@ export interface ServerExchangeOwner {
   /** From now on raw bytes are fed. */
   onTunnelOpen(exchange: ServerExchange): void;
 }
-
-/** Every HTTP/1.1 client has to bear it before its answer (RFC 9110 §15.2). */
-const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n';
 
 export class ServerExchange implements BodyWriterOwner, DeadlineOwner {
   readonly request: ProxyRequest;
@@ -300,8 +298,4 @@ export class ServerExchange implements BodyWriterOwner, DeadlineOwner {
       endedAtMs: context.clock.now(),
     });
   }
-}
-
-function answerOptions(): ProxyResponse {
-  return new ProxyResponse(200, Headers.of(['Allow', ALLOWED_METHODS], ['Content-Length', '0']));
 }
