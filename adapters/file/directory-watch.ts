@@ -1,5 +1,6 @@
 // Tells a follower at once which file changed, where the system can; the sweep finds what this misses.
-import { mkdirSync, watch, type FSWatcher } from 'node:fs';
+import { watch, type FSWatcher } from 'node:fs';
+import { makeDirectory } from './make-directory.ts';
 
 /** A directory, watched as long as that works. */
 export interface DirectoryWatch {
@@ -52,7 +53,7 @@ export class ParentWatches {
       entry?.watch.close();
       const listeners = entry?.listeners ?? new Map<string, () => void>();
       try {
-        mkdirSync(parent, { recursive: true, mode: this.mode() });
+        makeDirectory(parent, this.mode());
       } catch {
         // Not ours to make: the sweep finds out when somebody else has.
       }

@@ -1,5 +1,5 @@
 // The embedded default registry: a directory in which each registration is a file, shared by all sidecars of a host.
-import { lstatSync, mkdirSync, opendirSync, statSync } from 'node:fs';
+import { lstatSync, opendirSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { sleep, type Clock } from '../../src/util/clock.ts';
@@ -11,6 +11,7 @@ import { ParentWatches, watchDirectory, type DirectoryWatch } from './directory-
 import { FileKeeper } from './keeper.ts';
 import { decodeSegment, encodeSegment, groupDirectory, isRecordName, recordId, serviceDirectory } from './layout.ts';
 import { isCertainlyDead } from './process-identity.ts';
+import { makeDirectory } from './make-directory.ts';
 import { readRecord } from './record-file.ts';
 import { Population, ServiceDirectory } from './service-directory.ts';
 
@@ -58,7 +59,7 @@ const MAX_SERVICES = 20_000;
 export function createFileDriver(options: FileOptions): RegistryDriver {
   const root = options.directory === undefined ? defaultDirectory() : resolve(options.directory);
   try {
-    mkdirSync(root, { recursive: true, mode: 0o700 });
+    makeDirectory(root, 0o700);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EEXIST' || code === 'ENOTDIR') throw new RegistryError('invalid', `${root} is not a directory`);

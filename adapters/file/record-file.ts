@@ -1,10 +1,11 @@
 // One record file: read without trusting it, written so that nobody sees half of it, taken away only if it is still the same.
 import { randomBytes } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs';
-import { link, mkdir, open, rename, unlink } from 'node:fs/promises';
+import { link, open, rename, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { decodeRecord, MAX_RECORD_BYTES } from '../../src/registry/record.ts';
 import { RegistryError, type ServiceInstance, type ServiceKey } from '../../src/registry/types.ts';
+import { makeDirectory } from './make-directory.ts';
 import { visibleProcess, type VisibleProcess } from './process-identity.ts';
 
 /** What tells one state of a file from another without reading it. */
@@ -87,7 +88,7 @@ export interface WriteOptions {
 /** Writes a record beside its place and moves it there; its inode afterwards. Missing directories are made. */
 export async function writeRecord(path: string, text: string, options: WriteOptions): Promise<number> {
   const temporary = temporaryPath(path, 'new');
-  await mkdir(dirname(path), { recursive: true, mode: options.directoryMode });
+  makeDirectory(dirname(path), options.directoryMode);
   try {
     const file = await open(temporary, WRITE_FLAGS, options.fileMode);
     let inode: number;

@@ -304,6 +304,15 @@ describe('the directory', () => {
     }
   });
 
+  test('that cannot be made is a state, told at once', async () => {
+    const nowhere = createFileAdapter({ directory: '/proc/nowhere/registry' });
+    others.push(nowhere);
+    await expect(nowhere.ping(new AbortController().signal)).rejects.toMatchObject({ kind: 'unavailable' });
+    const handle = nowhere.register({ instance: instance('a'), ttlMs: 1_000 });
+    await until(() => handle.lastError !== undefined);
+    expect(handle.state).toBe('pending');
+  });
+
   test('that is a file is a wrong configuration', async () => {
     await writeFile(join(root, 'file'), '');
     expect(() => createFileAdapter({ directory: join(root, 'file') })).toThrow(
