@@ -2,12 +2,13 @@
 import { z } from 'zod';
 import { consul } from './registry-consul.ts';
 import { etcd } from './registry-etcd.ts';
+import { nacos } from './registry-nacos.ts';
 import { duration, flag, integer, metadataValue, number, parseHostPort, path, readText, text } from './scalar.ts';
 
 /** The registries that this version brings. */
-export const REGISTRY_TYPES = ['file', 'etcd', 'consul', 'static'] as const;
+export const REGISTRY_TYPES = ['file', 'etcd', 'consul', 'nacos', 'static'] as const;
 /** Registries whose names are reserved for adapters of later versions. */
-export const LATER_REGISTRY_TYPES: readonly string[] = ['nacos', 'dns'];
+export const LATER_REGISTRY_TYPES: readonly string[] = ['dns'];
 
 const instanceFields = {
   host: text('the host of an instance').describe('IP address or name.'),
@@ -91,6 +92,7 @@ export const registry = z
       .describe('Of the `file` registry.'),
     etcd,
     consul,
+    nacos,
     static: z
       .record(text('the name of a service'), z.array(staticInstance, { error: 'a list of instances' }))
       .default({})
