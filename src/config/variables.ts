@@ -168,7 +168,8 @@ function readFileUrl(text: string): Reading {
       ],
     };
   } catch {
-    return { expected: 'file:///directory, an absolute path' };
+    const hidden = text.includes('@') ? { found: 'a URL with file:' } : {};
+    return { ...hidden, expected: 'file:///directory, an absolute path' };
   }
 }
 

@@ -142,6 +142,10 @@ describe('a variable that is wrong', () => {
       `PILOTFISH_REGISTRY: registry.type: found a URL with redis:, expected ${REGISTRY_TYPES.join(', ')}, or a URL such as file:///directory`,
     ],
     [
+      { PILOTFISH_REGISTRY: 'file://u:secret@h/run' },
+      'PILOTFISH_REGISTRY: registry.type: found a URL with file:, expected file:///directory, an absolute path',
+    ],
+    [
       { PILOTFISH_REGISTRY: 'file://run/pilotfish' },
       'PILOTFISH_REGISTRY: registry.type: found "file://run/pilotfish", expected file:///directory, an absolute path',
     ],
