@@ -1,4 +1,6 @@
 // T1–T8: the way to the registry; and what only some registries have (F: a disk).
+import { randomUUID } from 'node:crypto';
+import dns from 'node:dns';
 import { inspect } from 'node:util';
 import { expect } from 'vitest';
 import { openRegistry } from '../../adapters/index.ts';
@@ -78,7 +80,35 @@ export const TRANSPORT_CASES: readonly Case[] = [
     },
   },
   { id: 'T3', title: 'three-node cluster, leader killed, one node black-holed', needs: ['cluster'], run: notYet },
-  { id: 'T4', title: 'DNS name changes address', needs: ['network'], run: notYet },
+  {
+    id: 'T4',
+    title: 'DNS name changes address',
+    needs: ['name', 'network'],
+    run: async (space) => {
+      const network = networkOf(space);
+      if (space.openAt === undefined) throw new Error('this space cannot be opened by a name');
+      const nowhere = '127.0.0.99';
+      const name = namedHost(nowhere);
+      try {
+        const registry = await space.openAt(`${name.host}:${network.port}`);
+        await space.plant([instance('a')]);
+        const seen = observe(registry);
+        await until('nobody is found', 5_000, () => seen.watch.lastError !== undefined);
+        name.leadsTo('127.0.0.1');
+        await until('the new address is found', 6_000, () => seen.ids() === 'a');
+        await throughout('it settles', 500, () => seen.watch.state === 'live');
+        name.leadsTo(nowhere);
+        network.reset();
+        await until('nobody is found again', 6_000, () => seen.watch.state === 'stale');
+        await space.plant([instance('b')]);
+        name.leadsTo('127.0.0.1');
+        await until('it goes on', 6_000, () => seen.ids() === 'a,b');
+        await registry.close();
+      } finally {
+        name.forget();
+      }
+    },
+  },
   {
     id: 'T5',
     title: `${SCALE.soakMs / 1_000} s compressed soak: memory and sockets flat`,
@@ -179,7 +209,38 @@ export const TRANSPORT_CASES: readonly Case[] = [
       await Promise.all([early.close(), late.close(), theirs.close()]);
     },
   },
-  { id: 'T8', title: '200 sidecars after a restart spread ≥ 3 s', needs: ['server'], run: notYet },
+  {
+    id: 'T8',
+    title: '200 sidecars after a restart spread ≥ 3 s',
+    needs: ['server', 'network'],
+    run: async (space) => {
+      const network = networkOf(space);
+      await space.plant([instance('a')]);
+      const backAtMs: number[] = [];
+      const all = await Promise.all(
+        Array.from({ length: 200 }, async () => {
+          let wasLost = false;
+          const registry = await space.open({
+            ttlMs: 12_000,
+            onEvent: (event) => {
+              if (event.kind !== 'watch-state') return;
+              if (event.state === 'live' && wasLost) backAtMs.push(systemClock.now());
+              wasLost = event.state === 'stale';
+            },
+          });
+          return { registry, seen: observe(registry) };
+        }),
+      );
+      await until('all are live', 20_000, () => all.every(({ seen }) => seen.ids() === 'a'));
+      await throughout('they settle', 1_000, () => backAtMs.length === 0);
+      const startMs = systemClock.now();
+      network.reset();
+      await until('all are back', 15_000, () => backAtMs.length >= 200);
+      const sorted = backAtMs.map((atMs) => atMs - startMs).sort((a, b) => a - b);
+      expect((sorted[195] ?? NaN) - (sorted[4] ?? NaN)).toBeGreaterThanOrEqual(3_000);
+      await Promise.all(all.map(({ registry }) => registry.close()));
+    },
+  },
   {
     id: 'F1',
     title: 'full disk: a state, no crash; what stands goes on, what could not be written is, once there is room',
@@ -202,3 +263,23 @@ export const TRANSPORT_CASES: readonly Case[] = [
     },
   },
 ];
+
+/** A host name of this process alone, that leads where it is told to: by the resolver that Node’s connections ask. */
+function namedHost(first: string): { readonly host: string; leadsTo(address: string): void; forget(): void } {
+  const host = `registry-${randomUUID()}.test`;
+  let address = first;
+  const { lookup } = dns;
+  type Callback = (error: Error | null, address: string | dns.LookupAddress[], family?: number) => void;
+  const patched = (name: string, options: dns.LookupOptions | Callback, callback?: Callback): void => {
+    const done = typeof options === 'function' ? options : callback;
+    if (name !== host) (lookup as (...all: unknown[]) => void)(name, options, callback);
+    else if (typeof options === 'object' && options.all === true) done?.(null, [{ address, family: 4 }]);
+    else done?.(null, address, 4);
+  };
+  Object.assign(dns, { lookup: patched });
+  return {
+    host,
+    leadsTo: (next) => (address = next),
+    forget: () => void Object.assign(dns, { lookup }),
+  };
+}

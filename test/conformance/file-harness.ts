@@ -56,6 +56,7 @@ export const fileHarness: Harness = {
   cannot: {
     server: NO_SERVER,
     network: NO_SERVER,
+    name: NO_SERVER,
     cluster: NO_SERVER,
     tls: NO_SERVER,
     compaction: 'there is no history that could be forgotten',

@@ -11,6 +11,7 @@ export type Need =
   | 'credentials' // Something secret, that can be wrong or expire.
   | 'network' // A connection that can be slow, cut, forged.
   | 'compaction' // A history that can be forgotten.
+  | 'name' // Found by a name, as Node resolves it.
   | 'tls'
   | 'cluster'
   | 'full-disk'
@@ -39,6 +40,8 @@ export interface Space {
   allow?(key?: ServiceKey): Promise<void>;
   /** Need `network`: what lies between everything that this space opens and the server. */
   readonly network?: FaultProxy;
+  /** Need `name`: opens the registry as reached at `host:port`. */
+  openAt?(address: string): Promise<Registry>;
   /** Need `compaction`: forgets all history up to now. */
   compact?(): Promise<void>;
   /** Need `credentials`: what must appear nowhere; and a registry opened with a wrong one. */
