@@ -95,12 +95,13 @@ export interface Scale {
   readonly instances: number;
   readonly services: number;
   readonly soakMs: number;
+  readonly sidecars: number;
 }
 
 export const SCALE: Scale =
   process.env['PILOTFISH_CONFORMANCE'] === 'full'
-    ? { isFull: true, ttlMs: 3_000, flapMs: 30_000, instances: 5_000, services: 200, soakMs: 60_000 }
-    : { isFull: false, ttlMs: 1_500, flapMs: 3_000, instances: 1_000, services: 50, soakMs: 5_000 };
+    ? { isFull: true, ttlMs: 3_000, flapMs: 30_000, instances: 5_000, services: 200, soakMs: 60_000, sidecars: 200 }
+    : { isFull: false, ttlMs: 1_500, flapMs: 3_000, instances: 1_000, services: 50, soakMs: 5_000, sidecars: 50 };
 
 /** One case of REGISTRIES §4. */
 export interface Case {
