@@ -20,7 +20,9 @@ Options:
 Exit codes: 0 not one request failed, 1 otherwise.
 `,
   async execute(args, context) {
-    const { values } = readArgs(args, { keep: { type: 'boolean', default: false } });
+    const { values } = readArgs(args, { keep: { type: 'boolean', default: false }, app: { type: 'string' } });
+    // One copy of the demo's own service, which the demo starts in a process of its own.
+    if (values.app !== undefined) return (await import('./demo/app.ts')).runDemoApp(values.app);
     const { runDemo } = await import('./demo/script.ts');
     const stopped = new AbortController();
     void interrupted(context).then(() => stopped.abort(new Error('interrupted')));

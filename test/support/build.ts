@@ -6,8 +6,5 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 
 export default function build(): void {
   if (process.env['PILOTFISH_TEST_NO_BUILD'] === '1') return;
-  execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'], {
-    cwd: root,
-    stdio: 'inherit',
-  });
+  execFileSync('npm', ['run', 'build', '--silent'], { cwd: root, stdio: 'inherit' });
 }

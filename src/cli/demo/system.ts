@@ -5,10 +5,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 
-const MAIN = fileURLToPath(new URL('../../main.js', import.meta.url));
-const APP = fileURLToPath(new URL('app.js', import.meta.url));
+/** The program that is running: each process of the demo is one more of it. */
+const MAIN = process.argv[1] ?? '';
 
 /** One copy of the service with the sidecar beside it. */
 export interface Copy {
@@ -41,7 +40,7 @@ export class System {
   /** One more copy of `orders`, registered once its app is healthy. */
   async startCopy(): Promise<Copy> {
     const name = `orders-${++this.copies}`;
-    const app = this.spawn([APP, name], {});
+    const app = this.spawn([MAIN, 'demo', '--app', name], {});
     const port = await firstLine(app, (line) => (JSON.parse(line) as { port?: number }).port);
     const sidecar = await this.startSidecar({
       PILOTFISH_SERVICE: 'orders',

@@ -6,8 +6,8 @@ import { commit } from '../find.mjs';
 import { parse } from '../json.mjs';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
-const main = join(root, 'dist', 'src', 'main.js');
-const missing = () => (existsSync(main) ? undefined : 'dist/src/main.js is not there: npm run build');
+const main = join(root, 'dist', 'bin', 'pilotfish.js');
+const missing = () => (existsSync(main) ? undefined : 'dist/bin/pilotfish.js is not there: npm run build');
 const version = () => {
   /** @type {{ version: string }} */
   const own = parse(readFileSync(join(root, 'package.json'), 'utf8'));
