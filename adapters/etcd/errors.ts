@@ -29,10 +29,12 @@ export function etcdError(thrown: unknown, where: string): RegistryError {
   if (thrown instanceof RegistryError) return thrown;
   if (!(thrown instanceof Error)) return asRegistryError(thrown, where);
   // etcd3 makes classes of status codes and drops the code itself, but its text begins with it.
-  const match = /^(?:\w+: )?(\d{1,2}) [A-Z_]+: (.*)$/s.exec(thrown.message);
-  const details = (match?.[2] ?? thrown.message).slice(0, MAX_DETAILS);
-  const kind = kindOfWords(details) ?? KIND_OF_CODE[Number(match?.[1])] ?? 'unavailable';
-  return new RegistryError(kind, `${where}: ${details}`, { cause: thrown });
+  const [, code, said] = /^(?:\w+: )?(\d{1,2}) [A-Z_]+: (.*)$/s.exec(thrown.message) ?? [];
+  if (said === undefined)
+    return new RegistryError('unavailable', `${where}: ${cut(thrown.message)}`, { cause: thrown });
+  const details = cut(said.replace(/^No connection established\. Last error: (?:Error: )?/, ''));
+  const kind = kindOfWords(details) ?? KIND_OF_CODE[Number(code)] ?? 'unavailable';
+  return new RegistryError(kind, `${where}: ${details}`); // What was thrown says nothing more: it is no cause.
 }
 
 /** The kind that etcd's own words tell, as they also stand in `cancel_reason`; undefined where they tell none. */
@@ -50,7 +52,6 @@ export function isAuthDisabled(thrown: unknown): boolean {
   return thrown instanceof Error && thrown.message.includes('authentication is not enabled');
 }
 
-/** Does etcd say that this piece of history was thrown away? */
-export function isCompacted(thrown: unknown): boolean {
-  return thrown instanceof Error && thrown.message.includes('has been compacted');
+function cut(details: string): string {
+  return details.replace(/[.\s]*Resolution note:\s*$/, '').slice(0, MAX_DETAILS);
 }

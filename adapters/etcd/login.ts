@@ -49,14 +49,10 @@ export class Login {
       this.#current = token;
     } catch (error) {
       this.#pending = undefined;
-      if (!hasCause(error, isAuthDisabled)) throw error;
+      if (!isAuthDisabled(error)) throw error;
       this.#current = undefined;
       this.#pending = Promise.resolve(undefined); // Until a call is refused for having no user.
     }
     return this.#current;
   }
-}
-
-function hasCause(error: unknown, isIt: (error: unknown) => boolean): boolean {
-  return isIt(error) || (error instanceof Error && isIt(error.cause));
 }
