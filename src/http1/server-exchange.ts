@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { ProxyError } from '../errors.ts';
 import type { Body } from '../http/body.ts';
 import type { Headers } from '../http/headers.ts';
-import type { ProxyResponse} from '../http/message.ts';
+import type { ProxyResponse } from '../http/message.ts';
 import { type ProxyRequest } from '../http/message.ts';
 import type { ServingContext } from '../http/serving.ts';
 import { Deadline, type DeadlineOwner } from '../util/deadline-list.ts';
