@@ -279,9 +279,16 @@ function namedHost(first: string): { readonly host: string; leadsTo(address: str
     else done?.(null, address, 4);
   };
   Object.assign(dns, { lookup: patched });
+  const { lookup: promised } = dns.promises; // What grpc-js asks.
+  const patchedPromise = (name: string, options: dns.LookupAllOptions): Promise<dns.LookupAddress[]> =>
+    name === host ? Promise.resolve([{ address, family: 4 }]) : promised(name, options);
+  Object.assign(dns.promises, { lookup: patchedPromise });
   return {
     host,
     leadsTo: (next) => (address = next),
-    forget: () => void Object.assign(dns, { lookup }),
+    forget: () => {
+      Object.assign(dns, { lookup });
+      Object.assign(dns.promises, { lookup: promised });
+    },
   };
 }

@@ -7,11 +7,12 @@ import { REGISTRATION_CASES } from './cases-registration.ts';
 import { TRANSPORT_CASES } from './cases-transport.ts';
 import { WATCH_CASES } from './cases-watch.ts';
 import { consulHarnesses } from './consul-harness.ts';
+import { etcdHarnesses } from './etcd-harness.ts';
 import { fileHarness } from './file-harness.ts';
 import { SCALE, type Case, type Harness } from './harness.ts';
 import { cannotApply, conformancePage, resultKey, type Result } from './report.ts';
 
-const HARNESSES: readonly Harness[] = [fileHarness, ...(await consulHarnesses())];
+const HARNESSES: readonly Harness[] = [fileHarness, ...(await etcdHarnesses()), ...(await consulHarnesses())];
 const CASES: readonly Case[] = [...REGISTRATION_CASES, ...WATCH_CASES, ...TRANSPORT_CASES];
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const results = new Map<string, Result>();

@@ -61,6 +61,8 @@ async function openSpace({ found }: EtcdServer, needs: readonly Need[]): Promise
   return {
     selection: { type: 'etcd', options },
     open: (context) => Promise.resolve(createEtcdAdapter(options, { allowLoopback: true, ...context })),
+    openAt: (where) =>
+      Promise.resolve(createEtcdAdapter({ ...options, endpoints: [`http://${where}`] }, { allowLoopback: true })),
     ...(proxy === undefined ? {} : { network: proxy }),
     plant: (instances) => admin.plant(instances),
     unplant: (instance) => admin.remove(instance),
