@@ -5,7 +5,7 @@ import type { RecordKeeper, RegistryDriver } from '../../src/registry/driver.ts'
 import type { Capabilities, ServiceInstance, ServiceKey } from '../../src/registry/types.ts';
 import { NacosKeeper } from './keeper.ts';
 import { Endpoints } from './link.ts';
-import { Login } from './login.ts';
+import { loginFor, type Login } from './login.ts';
 import { Namespace } from './namespace.ts';
 import { Names } from './names.ts';
 import type { NacosSettings } from './options.ts';
@@ -63,18 +63,7 @@ class GrpcDriver implements RegistryDriver {
     this.ttlMs = ttlMs;
     this.names = new Names(settings.namespace, settings.group);
     this.endpoints = new Endpoints(settings.endpoints, clock);
-    const { username, password, passwordFile } = settings;
-    this.login =
-      username === undefined
-        ? undefined
-        : new Login({
-            username,
-            ...(password === undefined ? {} : { password }),
-            ...(passwordFile === undefined ? {} : { passwordFile }),
-            endpoints: this.endpoints,
-            settings,
-            clock,
-          });
+    this.login = loginFor(settings, this.endpoints, clock);
   }
 
   follow(key: ServiceKey, sink: ReadingSink, signal: AbortSignal): Promise<void> {

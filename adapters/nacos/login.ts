@@ -19,6 +19,24 @@ export interface LoginOptions {
   readonly clock: Clock;
 }
 
+/** A login where a user is named. */
+export function loginFor(
+  settings: NacosSettings,
+  endpoints: LoginOptions['endpoints'],
+  clock: Clock,
+): Login | undefined {
+  const { username, password, passwordFile } = settings;
+  if (username === undefined) return undefined;
+  return new Login({
+    username,
+    ...(password === undefined ? {} : { password }),
+    ...(passwordFile === undefined ? {} : { passwordFile }),
+    endpoints,
+    settings,
+    clock,
+  });
+}
+
 /** 3.x; 2.x and 3.x with the old API on; 2.x without the console. The first that is there is remembered. */
 const PATHS = ['/v3/auth/user/login', '/v1/auth/login', '/v1/auth/users/login'] as const;
 /** Statuses by which a server says that it does not have the path. */

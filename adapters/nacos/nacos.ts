@@ -1,10 +1,22 @@
 // Adapter `nacos`: the shared core on one of the drivers.
 import { createRegistry, type Registry, type RegistryContext } from '../../src/registry/registry.ts';
 import { RegistryError } from '../../src/registry/types.ts';
-import { createGrpcDriver } from './grpc-driver.ts';
-import { nacosSettings, sourceOf, type NacosOptions } from './options.ts';
+import type { RegistryDriver } from '../../src/registry/driver.ts';
+import { createAutoDriver } from './auto-driver.ts';
+import { createGrpcDriver, type NacosDriverOptions } from './grpc-driver.ts';
+import { createHttpDriver } from './http-driver.ts';
+import { nacosSettings, sourceOf, type NacosDriverName, type NacosOptions } from './options.ts';
 
 export type { NacosOptions } from './options.ts';
+
+const DRIVERS: Readonly<Record<NacosDriverName, (options: NacosDriverOptions) => RegistryDriver>> = {
+  grpc: createGrpcDriver,
+  http: createHttpDriver,
+  auto: createAutoDriver,
+  legacy: () => {
+    throw new RegistryError('unsupported', 'nacos: driver legacy is not in this version; grpc and http are');
+  },
+};
 
 /**
  * Opens Nacos. Throws RegistryError `invalid` for options that cannot be, `unsupported` for a driver that is not there; a
@@ -16,10 +28,8 @@ export function createNacosAdapter(
   env: Readonly<Record<string, string | undefined>> = process.env,
 ): Registry {
   const settings = nacosSettings(options, env);
-  if (settings.driver !== 'grpc')
-    throw new RegistryError('unsupported', `nacos: driver ${settings.driver} is not here`);
   const { clock, ttlMs } = context;
-  const driver = createGrpcDriver({
+  const driver = DRIVERS[settings.driver]({
     settings,
     ...(clock === undefined ? {} : { clock }),
     ...(ttlMs === undefined ? {} : { ttlMs }),

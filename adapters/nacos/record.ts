@@ -22,6 +22,11 @@ export interface NacosInstance {
 export const OWN_KEY = 'pilotfish';
 /** Metadata key under which Nacos' cluster is seen, and by which it is chosen. */
 export const CLUSTER_KEY = 'nacos.cluster';
+/** Metadata keys by which an instance sets its server's patience, in ms. */
+export const BEAT_INTERVAL_KEY = 'preserved.heart.beat.interval';
+export const BEAT_TIMEOUT_KEY = 'preserved.heart.beat.timeout';
+export const DELETE_TIMEOUT_KEY = 'preserved.ip.delete.timeout';
+const PATIENCE_KEYS: ReadonlySet<string> = new Set([BEAT_INTERVAL_KEY, BEAT_TIMEOUT_KEY, DELETE_TIMEOUT_KEY]);
 export const DEFAULT_CLUSTER = 'DEFAULT';
 const CLUSTER = /^[0-9a-zA-Z_-]{1,64}$/;
 
@@ -115,7 +120,7 @@ function fromNacos(key: ServiceKey, host: unknown, isProtecting: boolean): Decod
     tags: own['tags'],
     owner: own['owner'],
     leaving: own['leaving'],
-    metadata: named ? { ...metadata, [CLUSTER_KEY]: cluster } : metadata,
+    metadata: own['v'] === undefined && !named ? metadata : ownMetadata(metadata, named ? cluster : undefined),
   });
 }
 
@@ -142,6 +147,12 @@ function protocolOf(metadata: Fields): string {
 
 function zoneOf(metadata: Fields): string | undefined {
   return typeof metadata['zone'] === 'string' && metadata['zone'] !== '' ? metadata['zone'] : undefined;
+}
+
+/** Without what the `http` driver says of its beats. */
+function ownMetadata(metadata: Fields, cluster: string | undefined): Fields {
+  const rest = Object.fromEntries(Object.entries(metadata).filter(([name]) => !PATIENCE_KEYS.has(name)));
+  return cluster === undefined ? rest : { ...rest, [CLUSTER_KEY]: cluster };
 }
 
 function parseOwn(text: unknown): Fields | undefined {
