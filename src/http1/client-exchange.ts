@@ -176,9 +176,8 @@ export class ClientExchange implements Exchange, BodySource, BodyWriterOwner {
     if (this.isOver) return;
     const { body } = this;
     if (body !== undefined && this.left === Number.POSITIVE_INFINITY && this.chunked === undefined) {
-      this.isAnswerDone = true;
-      body.end(undefined);
-      this.settle();
+      if (this.response?.isTunnel === true) this.endAnswer();
+      else this.owner.socket.write(NOTHING, (error) => (error ? this.onGone(error) : this.endAnswer()));
       return;
     }
     this.fail(
@@ -243,6 +242,13 @@ export class ClientExchange implements Exchange, BodySource, BodyWriterOwner {
     // A peer that does not read is seen by the deadline of the attempt, or by that of the client.
   }
 
+  private endAnswer(): void {
+    if (this.isOver) return;
+    this.isAnswerDone = true;
+    this.body?.end(undefined);
+    this.settle();
+  }
+
   private openTunnel(): void {
     if (this.isOver) return;
     this.writer = new BodyWriter(this.owner.socket, this.content, FRAMING_CLOSE, this);
@@ -271,6 +277,11 @@ export class ClientExchange implements Exchange, BodySource, BodyWriterOwner {
   }
 }
 
+/**
+ * Written behind content that ends with its connection. A reset that comes together with content is an end to Node (libuv
+ * takes the hang-up for one): writing nothing fails then, and sends nothing otherwise.
+ */
+const NOTHING = Buffer.alloc(0);
 const NO_CONTENT = { content: [], trailers: undefined } as const;
 
 /** A request without content says so where its method makes one expect some (RFC 9110 §8.6), or where it said so itself. */
