@@ -12,7 +12,7 @@ export interface RegistrySelection {
 
 type Factory = (options: unknown, context: RegistryContext) => Promise<Registry>;
 
-const FACTORIES: Readonly<Partial<Record<RegistryType, Factory>>> = {
+const FACTORIES: Readonly<Record<RegistryType, Factory>> = {
   file: async (options, context) => {
     const { createFileAdapter } = await import('./file/file.ts');
     const { directory } = asObject(options);
@@ -33,6 +33,10 @@ const FACTORIES: Readonly<Partial<Record<RegistryType, Factory>>> = {
     const { createNacosAdapter } = await import('./nacos/nacos.ts');
     return createNacosAdapter(asObject(options), context);
   },
+  dns: async (options, context) => {
+    const { createDnsAdapter } = await import('./dns/dns.ts');
+    return createDnsAdapter(asObject(options), context);
+  },
   static: async (options, context) => {
     const { createStaticAdapter } = await import('./static/static.ts');
     const services = Object.entries(asObject(options)).map(([service, entries]): [string, never[]] => {
@@ -48,9 +52,7 @@ const FACTORIES: Readonly<Partial<Record<RegistryType, Factory>>> = {
  * one that is away now is a state that its watches and registrations tell.
  */
 export async function openRegistry(selection: RegistrySelection, context: RegistryContext = {}): Promise<Registry> {
-  const factory = FACTORIES[registryType(selection.type)];
-  if (factory === undefined) throw new RegistryError('unsupported', `registry "${selection.type}" has no adapter`);
-  return factory(selection.options ?? {}, context);
+  return FACTORIES[registryType(selection.type)](selection.options ?? {}, context);
 }
 
 function asObject(options: unknown): Readonly<Record<string, unknown>> {

@@ -4,7 +4,7 @@ import { parseRegistryLocator } from '../registry/locator.ts';
 import { RegistryError } from '../registry/types.ts';
 import { nearest } from './problem.ts';
 import type { Path, Problem } from './problem.ts';
-import { LATER_REGISTRY_TYPES, REGISTRY_TYPES } from './schema/registry.ts';
+import { REGISTRY_TYPES } from './schema/registry.ts';
 import type { Environment } from './substitute.ts';
 import { newMapping } from './tree.ts';
 import type { Tree } from './tree.ts';
@@ -137,10 +137,9 @@ function plain(name: Variable['name'], field: string, meaning: string, byDefault
 function readRegistry(text: string): Reading {
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(text)?.[1]?.toLowerCase();
   if (scheme === undefined) return { set: [[['registry', 'type'], text]] };
-  const known = [...REGISTRY_TYPES, ...LATER_REGISTRY_TYPES];
+  const known: readonly string[] = REGISTRY_TYPES;
   const type = known.includes(scheme) ? scheme : scheme.replace(/s$/, '');
   const found = `a URL with ${scheme}:`;
-  if (LATER_REGISTRY_TYPES.includes(type)) return { set: [[['registry', 'type'], type]] };
   if (type === 'static' || !known.includes(type)) {
     return { found, expected: `${REGISTRY_TYPES.join(', ')}, or a URL such as file:///directory` };
   }

@@ -7,7 +7,7 @@ export interface RegistryLocator {
   readonly options: Readonly<Record<string, unknown>>;
 }
 
-/** All that will be there; `LATER` are those that are not yet. */
+/** All that there are. */
 export const REGISTRY_TYPES = ['file', 'etcd', 'consul', 'nacos', 'static', 'dns'] as const;
 export type RegistryType = (typeof REGISTRY_TYPES)[number];
 
@@ -19,8 +19,8 @@ const URL_READERS: Readonly<Partial<Record<RegistryType, UrlReader>>> = {
   etcd: readEtcdUrl,
   consul: readConsulUrl,
   nacos: readNacosUrl,
+  dns: readDnsUrl,
 };
-const LATER: ReadonlySet<RegistryType> = new Set(['dns']);
 
 /** Parameters of a `consul://` URL, by the names that Consul's own API has, and their fields. */
 const CONSUL_PARAMETERS: ReadonlyMap<string, string> = new Map([
@@ -29,7 +29,7 @@ const CONSUL_PARAMETERS: ReadonlyMap<string, string> = new Map([
   ['partition', 'partition'],
 ]);
 
-/** Throws RegistryError `invalid` for an unknown name (listing the known ones), `unsupported` for one that comes later. */
+/** Throws RegistryError `invalid` for an unknown name (listing the known ones) and for a URL that cannot be. */
 export function parseRegistryLocator(text: string): RegistryLocator {
   const match = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/(.*)$/s.exec(text);
   if (match?.[1] === undefined) return { type: registryType(text), options: {} };
@@ -47,10 +47,6 @@ export function registryType(name: string): RegistryType {
   if (type === undefined) {
     const shown = /^[A-Za-z0-9_-]{1,32}$/.test(name) ? ` "${name}"` : '';
     throw new RegistryError('invalid', `unknown registry${shown}; known are ${REGISTRY_TYPES.join(', ')}`);
-  }
-  if (LATER.has(type)) {
-    const now = REGISTRY_TYPES.filter((known) => !LATER.has(known)).join(', ');
-    throw new RegistryError('unsupported', `registry "${type}" is not available yet; now there are ${now}`);
   }
   return type;
 }
@@ -125,4 +121,21 @@ function readNacosUrl(rest: string, isTls: boolean): Readonly<Record<string, unk
   } catch (error) {
     throw new RegistryError('invalid', 'nacos://: the group is not percent-encoded text', { cause: error });
   }
+}
+
+/** `dns://10.0.0.2:53/{service}.svc.cluster.local?port=8080`; without a server: `dns:///{service}.example.com`. */
+function readDnsUrl(rest: string): Readonly<Record<string, unknown>> {
+  const [, servers = '', name, query] = /^([^/?#]*)(?:\/([^/?#]*))?(?:\?([a-z0-9=&]*))?$/.exec(rest) ?? [];
+  const parameters = new URLSearchParams(query);
+  const [port, type] = [parameters.get('port'), parameters.get('type')];
+  const isComplete = parameters.size === (port === null ? 0 : 1) + (type === null ? 0 : 1);
+  if ((rest !== '' && servers === '' && name === undefined) || !isComplete || !/^\d{1,5}$/.test(port ?? '1')) {
+    throw new RegistryError('invalid', 'expected dns://server:53/{service}.example.com?port=8080 or ?type=srv');
+  }
+  return {
+    ...(servers === '' ? {} : { servers: servers.split(',') }),
+    ...(name === undefined || name === '' ? {} : { name }),
+    ...(port === null ? {} : { port: Number(port) }),
+    ...(type === null ? {} : { type }),
+  };
 }

@@ -1,14 +1,13 @@
 // `registry:` where services are registered and found, and how much the lists are believed.
 import { z } from 'zod';
 import { consul } from './registry-consul.ts';
+import { dns } from './registry-dns.ts';
 import { etcd } from './registry-etcd.ts';
 import { nacos } from './registry-nacos.ts';
 import { duration, flag, integer, metadataValue, number, parseHostPort, path, readText, text } from './scalar.ts';
 
 /** The registries that this version brings. */
-export const REGISTRY_TYPES = ['file', 'etcd', 'consul', 'nacos', 'static'] as const;
-/** Registries whose names are reserved for adapters of later versions. */
-export const LATER_REGISTRY_TYPES: readonly string[] = ['dns'];
+export const REGISTRY_TYPES = ['file', 'etcd', 'consul', 'nacos', 'dns', 'static'] as const;
 
 const instanceFields = {
   host: text('the host of an instance').describe('IP address or name.'),
@@ -63,11 +62,7 @@ export const registry = z
   .strictObject({
     type: z
       .enum(REGISTRY_TYPES, {
-        error: (issue) => {
-          const isLater = typeof issue.input === 'string' && LATER_REGISTRY_TYPES.includes(issue.input);
-          const known = `${REGISTRY_TYPES.slice(0, -1).join(', ')} or ${REGISTRY_TYPES.at(-1) ?? ''}`;
-          return isLater ? `${known} (this one is not in this version)` : known;
-        },
+        error: `${REGISTRY_TYPES.slice(0, -1).join(', ')} or ${REGISTRY_TYPES.at(-1) ?? ''}`,
       })
       .default('file')
       .describe(
@@ -93,6 +88,7 @@ export const registry = z
     etcd,
     consul,
     nacos,
+    dns,
     static: z
       .record(text('the name of a service'), z.array(staticInstance, { error: 'a list of instances' }))
       .default({})

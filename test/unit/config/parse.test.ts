@@ -79,11 +79,6 @@ const cases: readonly (readonly [string, string, readonly string[]])[] = [
     ['pilotfish.yaml:1:48: service.metadata.v: found 2.1, expected text (quote what looks like a number)'],
   ],
   [
-    'a registry of a later version',
-    'registry: { type: dns }',
-    [`pilotfish.yaml:1:19: registry.type: found "dns", expected ${KNOWN} (this one is not in this version)`],
-  ],
-  [
     'an unknown registry',
     'registry: { type: zookeeper }',
     [`pilotfish.yaml:1:19: registry.type: found "zookeeper", expected ${KNOWN}`],

@@ -129,10 +129,7 @@ describe('a variable that is wrong', () => {
       { PILOTFISH_TTL: '10' },
       'PILOTFISH_TTL: registry.ttl: found "10", expected a duration such as 250ms, 5s or 1m, from 500ms to 24h',
     ],
-    [
-      { PILOTFISH_REGISTRY: 'dns' },
-      `PILOTFISH_REGISTRY: registry.type: found "dns", expected ${KNOWN} (this one is not in this version)`,
-    ],
+    [{ PILOTFISH_REGISTRY: 'zookeeper' }, `PILOTFISH_REGISTRY: registry.type: found "zookeeper", expected ${KNOWN}`],
     [
       { PILOTFISH_REGISTRY: 'consuls://u:secret@h:1' },
       'PILOTFISH_REGISTRY: registry.type: found a URL with consuls:, expected consul://host:8500?dc=name (a token goes into CONSUL_HTTP_TOKEN)',

@@ -81,8 +81,15 @@ describe('PILOTFISH_REGISTRY', () => {
     expect(() => parseRegistryLocator(text)).toThrow(kind('invalid'));
   });
 
-  test.each(['dns'])('%j says that it comes later', (text) => {
-    expect(() => parseRegistryLocator(text)).toThrow(kind('unsupported'));
+  test('of dns says whom to ask for which name', () => {
+    const read = (text: string): unknown => parseRegistryLocator(text).options;
+    const name = '{service}.svc.cluster.local';
+    expect(read('dns')).toEqual({});
+    expect(read(`dns:///${name}?port=8080`)).toEqual({ name, port: 8080 });
+    expect(read('dns://127.0.0.1:8600,[::1]?type=srv')).toEqual({ servers: ['127.0.0.1:8600', '[::1]'], type: 'srv' });
+    for (const text of ['dns://h?port=x', 'dns://h?x=y', 'dns://h/a/b', 'dns://h?port=1&port=2']) {
+      expect(() => read(text)).toThrow(kind('invalid'));
+    }
   });
 
   test('an unknown name is told with those that are known; a secret in it is not repeated', () => {
