@@ -2,7 +2,7 @@
 import { request } from 'undici';
 import type { Agent } from 'undici';
 import { asRegistryError, RegistryError } from '../../src/registry/types.ts';
-import type { Fields } from './connection.ts';
+import type { Fields } from './answer.ts';
 import { baseUrl, dispatcherFor } from './http-client.ts';
 import type { Endpoints } from './link.ts';
 import type { Login } from './login.ts';

@@ -4,7 +4,8 @@ import { credentials, type ChannelCredentials } from '@grpc/grpc-js';
 import { sleep, type Clock } from '../../src/util/clock.ts';
 import { abortable } from '../../src/registry/deadline.ts';
 import { asRegistryError, RegistryError } from '../../src/registry/types.ts';
-import { Connection, type Fields } from './connection.ts';
+import type { Fields } from './answer.ts';
+import { Connection } from './connection.ts';
 import type { Login } from './login.ts';
 import type { NacosEndpoint, NacosSettings, NacosTls } from './options.ts';
 

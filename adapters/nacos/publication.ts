@@ -2,7 +2,8 @@
 import type { Clock } from '../../src/util/clock.ts';
 import { abortable, withDeadline } from '../../src/registry/deadline.ts';
 import type { RegistryError } from '../../src/registry/types.ts';
-import type { Connection, Fields } from './connection.ts';
+import type { Fields } from './answer.ts';
+import type { Connection } from './connection.ts';
 import type { Link } from './link.ts';
 import type { NacosName } from './names.ts';
 import type { NacosInstance } from './record.ts';

@@ -2,7 +2,7 @@
 import { instanceFrom, MAX_RECORD_BYTES, type Decoded } from '../../src/registry/record.ts';
 import { RegistryError, type ServiceInstance, type ServiceKey } from '../../src/registry/types.ts';
 import type { Reading } from '../../src/registry/driver.ts';
-import type { Fields } from './connection.ts';
+import type { Fields } from './answer.ts';
 
 /** An instance as Nacos' APIs take it. */
 export interface NacosInstance {

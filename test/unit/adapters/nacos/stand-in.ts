@@ -18,7 +18,7 @@ export interface Behaviour {
   hasForgotten: boolean;
   /** Tokens that are good; empty: none is asked for. */
   readonly tokens: Set<string>;
-  /** Answers no health checks. */
+  /** Answers no calls. */
   isDeaf: boolean;
   /** Says that it protects, and calls everybody healthy. */
   isProtecting: boolean;
@@ -159,7 +159,7 @@ export class NacosStandIn {
 
   private readonly answer = (call: ServerUnaryCall<Buffer, Buffer>, reply: sendUnaryData<Buffer>): void => {
     const { type, body } = decodePayload(call.request);
-    if (type === 'HealthCheckRequest' && this.behaviour.isDeaf) return;
+    if (this.behaviour.isDeaf) return;
     const id = call.getPeer();
     const fields = this.handle(type, JSON.parse(body) as Json, id, call.request.toString('latin1'));
     reply(null, encodePayload({ type: 'Response', body: JSON.stringify(fields) }));
