@@ -45,6 +45,8 @@ export interface Sidecar {
   readonly addresses: Readonly<Record<'outbound' | 'admin', string> & Record<'inbound' | 'probes', string | undefined>>;
   /** Drains and ends; resolves when everything is closed. Any number of calls. */
   stop(reason: string): Promise<void>;
+  /** After a rotation: goes on in a new access log of the same name. */
+  reopenLogs(): void;
   /** For an exception or rejection that nobody caught, from the process around us: a bug, which ends nothing while anything works. */
   escaped(error: unknown): void;
   /** Resolves with the exit code once it has stopped: 0, or 70 where nothing worked any more. */
@@ -143,6 +145,12 @@ class RunningSidecar implements Sidecar, SidecarParts {
   stop(reason: string): Promise<void> {
     this.stopping ??= this.run(reason);
     return this.stopping;
+  }
+
+  reopenLogs(): void {
+    this.accessWriter
+      ?.reopen()
+      .catch((error: unknown) => this.log.error('the access log cannot be opened anew', { error }));
   }
 
   escaped(error: unknown): void {

@@ -12,6 +12,8 @@ export interface RunningSidecar {
   /** Told of what escaped every layer: a bug, which ends nothing while anything works. */
   escaped(error: unknown): void;
   readonly finished: Promise<number>;
+  /** Goes on in a new access log of the same name. */
+  reopenLogs(): void;
 }
 
 /** Rejects with an Error whose `exitCode` says what kind of failure it is. */
@@ -34,6 +36,7 @@ Environment alone is enough, for instance beside an app on port 3000:
 A sidecar with neither only calls others. All variables: docs/configuration.md.
 
 SIGTERM and SIGINT drain: deregister, go on serving for drain.settle, finish what is in flight. A second one ends at once.
+SIGHUP opens the access log's file anew, for log rotation.
 Exit codes: 0 clean stop, 1 configuration invalid, 4 a listener could not bind, 70 critical failure, 130 or 143 after a
 second signal.
 `,
@@ -60,6 +63,11 @@ export async function runUntilStopped(config: Config, start: StartSidecar, conte
   let giveUp: (error: unknown) => void = () => undefined;
   const ended = new Promise<number>((resolve, reject) => ([endAtOnce, giveUp] = [resolve, reject]));
   const offEscape = context.onEscape((error) => (sidecar === undefined ? giveUp(error) : sidecar.escaped(error)));
+  // A terminal that closes takes what runs in it along; a service is told to open its log anew.
+  const offHangup = context.onHangup(() => {
+    if (context.terminal.isInteractive) stop('SIGHUP');
+    else sidecar?.reopenLogs();
+  });
   const offSignal = context.onSignal((signal) => {
     if (first !== undefined) endAtOnce(SIGNAL_EXIT[signal]);
     first ??= signal;
@@ -76,6 +84,7 @@ export async function runUntilStopped(config: Config, start: StartSidecar, conte
     return await Promise.race([sidecar.finished, ended]);
   } finally {
     offSignal();
+    offHangup();
     offEscape();
   }
 }

@@ -20,6 +20,8 @@ export interface Context {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Calls `listener` at each SIGINT and SIGTERM, which then do nothing else, until the returned function is called. */
   onSignal(listener: (signal: StopSignal) => void): () => void;
+  /** Calls `listener` at each SIGHUP, which then does nothing else, until the returned function is called. */
+  onHangup(listener: () => void): () => void;
   /** Calls `listener` with each exception and rejection that nobody caught, which then do not end the process, until the returned function is called. */
   onEscape(listener: (error: unknown) => void): () => void;
 }
@@ -50,6 +52,10 @@ export function processContext(): Context {
         process.off('SIGINT', listener);
         process.off('SIGTERM', listener);
       };
+    },
+    onHangup: (listener) => {
+      process.on('SIGHUP', listener);
+      return () => process.off('SIGHUP', listener);
     },
     onEscape: (listener) => {
       // A rejection that nobody handles comes here, too, as long as nobody asks for those alone.

@@ -1,4 +1,6 @@
 // What a running sidecar tells an operator, where it is easy to tell too much or too little.
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { request } from 'undici';
 import { describe, expect, it } from 'vitest';
@@ -92,5 +94,24 @@ describe('the log', () => {
     expect(await call(sidecar, 'dead')).toBe(502);
     const line = await until('the request is logged', () => sidecar.lines.find((text) => text.includes('"UF,URX"')));
     expect((JSON.parse(line) as { reason: string }).reason).toMatch(/ECONNREFUSED 127\.0\.0\.1:1$/);
+  });
+});
+
+describe('the access log', () => {
+  it('goes on in a new file after it was moved away and SIGHUP', async () => {
+    const directory = temporaryDirectory();
+    const [file, moved] = [join(directory, 'access.log'), join(directory, 'access.log.1')];
+    const config = join(directory, 'pilotfish.yaml');
+    writeFileSync(config, `registry: { type: static }\nlog: { file: ${file} }\n`);
+    const sidecar = await startSidecar({}, ['-c', config]);
+    await call(sidecar, 'first');
+    await until('the first line is there', () => readFileSync(file, 'utf8').includes('"authority":"first"'));
+    renameSync(file, moved);
+    sidecar.child.kill('SIGHUP');
+    await until('there is a new file', () => existsSync(file));
+    await call(sidecar, 'second');
+    await until('the second line is there', () => readFileSync(file, 'utf8').includes('"authority":"second"'));
+    expect(readFileSync(moved, 'utf8')).not.toContain('"second"');
+    expect(sidecar.child.exitCode).toBeNull();
   });
 });

@@ -32,6 +32,10 @@ export class Console implements Context {
     for (const listener of [...this.listeners]) listener(signal);
   }
 
+  onHangup(): () => void {
+    return () => undefined;
+  }
+
   onEscape(listener: (error: unknown) => void): () => void {
     this.escapes.add(listener);
     return () => this.escapes.delete(listener);

@@ -8,6 +8,7 @@ import { Console } from './console.ts';
 class FakeSidecar implements RunningSidecar {
   readonly reasons: string[] = [];
   readonly bugs: unknown[] = [];
+  reopened = 0;
   started: (sidecar: RunningSidecar) => void = () => undefined;
   end: (code: number) => void = () => undefined;
   readonly finished = new Promise<number>((resolve) => (this.end = resolve));
@@ -15,6 +16,10 @@ class FakeSidecar implements RunningSidecar {
 
   async stop(reason: string): Promise<void> {
     this.reasons.push(reason);
+  }
+
+  reopenLogs(): void {
+    this.reopened++;
   }
 
   escaped(error: unknown): void {
