@@ -63,13 +63,13 @@ export class ServerExchange implements BodyWriterOwner, DeadlineOwner {
   constructor(owner: ServerExchangeOwner, accepted: AcceptedRequest, contentLength: number, isChunked: boolean) {
     this.owner = owner;
     this.request = accepted.request;
-    this.body = accepted.request.body;
+    this.body = this.request.body;
     this.isPersistent = accepted.isPersistent;
     this.expectsContinue = accepted.expectsContinue;
     this.left = Math.max(0, contentLength);
     this.chunked = isChunked ? new ChunkedDecoder(owner.context.limits, REQUEST_HEAD) : undefined;
     this.isInputDone = this.left === 0 && !isChunked;
-    if (accepted.request.httpVersion === 11) accepted.request.onInformational = this.onInformational;
+    if (this.request.httpVersion === 11) this.request.onInformational = this.onInformational;
   }
 
   /** True while the reader of the content asks for none. */
@@ -121,8 +121,7 @@ export class ServerExchange implements BodyWriterOwner, DeadlineOwner {
 
   /** The client has closed its direction of a tunnel. */
   endTunnelInput(): void {
-    this.isInputDone = true;
-    this.body.end(undefined);
+    this.endInput(undefined);
     this.endTunnel();
   }
 
