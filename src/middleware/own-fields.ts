@@ -11,13 +11,17 @@ import type { ProxyRequest } from '../http/message.ts';
  * @throws ProxyError PF_MISDIRECTED
  */
 export function checkAddressee(request: ProxyRequest, ownService: string): boolean {
-  const to = request.headers.getId(FIELD['x-pilotfish-to']);
-  if (to !== undefined && to !== ownService) {
-    throw new ProxyError(
-      'PF_MISDIRECTED',
-      'the request was meant for another service than the one behind this sidecar',
-    );
+  const { ids, pairs } = request.headers;
+  let isFromSidecar = false;
+  for (let index = ids.indexOf(ID_TO); index >= 0; index = ids.indexOf(ID_TO, index + 1)) {
+    isFromSidecar = true;
+    if (pairs[2 * index + 1] !== ownService) {
+      throw new ProxyError(
+        'PF_MISDIRECTED',
+        'the request was meant for another service than the one behind this sidecar',
+      );
+    }
   }
   removeOwnFields(request.headers);
-  return to !== undefined;
+  return isFromSidecar;
 }

@@ -134,6 +134,15 @@ describe('own fields', () => {
     );
   });
 
+  it('are checked one by one: a second addressee is refused, too', () => {
+    const headers = [
+      ['x-pilotfish-to', 'orders'],
+      ['x-pilotfish-to', 'billing'],
+    ] as const;
+    const request = aRequest({ direction: 'inbound', headers });
+    expect(() => checkAddressee(request, 'orders')).toThrow(expect.objectContaining({ code: 'PF_MISDIRECTED' }));
+  });
+
   it('go no further than our own service', () => {
     const request = aRequest({ direction: 'inbound', headers: [['x-pilotfish-to', 'orders']] });
     checkAddressee(request, 'orders');
