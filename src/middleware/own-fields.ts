@@ -4,6 +4,8 @@ import { removeOwnFields } from '../http/accept.ts';
 import { FIELD } from '../http/field.ts';
 import type { ProxyRequest } from '../http/message.ts';
 
+const ID_TO = FIELD['x-pilotfish-to'];
+
 /**
  * Inbound: a request that says for whom it is (`x-pilotfish-to`) is for us, or it is refused unexecuted, so that the
  * caller tries elsewhere; a request that says nothing comes from no sidecar and is taken. The field goes no further.
