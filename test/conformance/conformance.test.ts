@@ -10,9 +10,15 @@ import { consulHarnesses } from './consul-harness.ts';
 import { etcdHarnesses } from './etcd-harness.ts';
 import { fileHarness } from './file-harness.ts';
 import { SCALE, type Case, type Harness } from './harness.ts';
+import { nacosHarnesses } from './nacos-harness.ts';
 import { cannotApply, conformancePage, resultKey, type Result } from './report.ts';
 
-const HARNESSES: readonly Harness[] = [fileHarness, ...(await etcdHarnesses()), ...(await consulHarnesses())];
+const HARNESSES: readonly Harness[] = [
+  fileHarness,
+  ...(await etcdHarnesses()),
+  ...(await consulHarnesses()),
+  ...(await nacosHarnesses()),
+];
 const CASES: readonly Case[] = [...REGISTRATION_CASES, ...WATCH_CASES, ...TRANSPORT_CASES];
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const results = new Map<string, Result>();
@@ -44,8 +50,9 @@ for (const harness of HARNESSES) {
   });
 }
 
-afterAll(() => {
+afterAll(async () => {
   removeCompiledActor();
+  for (const harness of HARNESSES) await harness.close?.();
   for (const harness of HARNESSES) {
     for (const one of CASES) {
       const result = results.get(resultKey(one, harness));

@@ -79,6 +79,12 @@ async function openSpace(server: NacosProcess, needs: readonly Need[]): Promise<
       await registry.ping(AbortSignal.timeout(RECONNECT_MS)).catch(() => undefined);
       return registry;
     },
+    openAt: (address) => {
+      const endpoint = `${address.replace(/:\d+$/, '')}:${http.port}`; // gRPC's port follows from that of HTTP.
+      return Promise.resolve(
+        createNacosAdapter({ ...base, ...ADMIN, endpoints: [endpoint] }, { allowLoopback: true }, {}),
+      );
+    },
     plant: (instances) => planter.plant(instances),
     unplant: (instance) => planter.unplant(instance),
     // The connection is the lease: nobody can take a record away but by ending it.

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds the real servers that tests run against, from pinned sources, into a cache outside the checkout (npm run servers).
-#   fill-cache.sh [etcd-3.6.16 …]     default: all of go/*; what is there already is left alone
+#   fill-cache.sh [etcd-3.6.16 …]     default: Consul 1.8.7, all of go/* and Nacos 2.3.2; what is there already is left alone
 # PILOTFISH_CACHE: the cache, ~/.cache/pilotfish by default. Go's own module and build caches are used and kept.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
@@ -16,11 +16,13 @@ go_build() {
   mv "$target.$$" "$target"
 }
 
-[ $# -gt 0 ] || set -- $(ls "$here/go")
+[ $# -gt 0 ] || set -- consul-1.8.7 $(ls "$here/go") nacos-2.3.2
 for server in "$@"; do
   case $server in
   etcd-*) go_build "$server" ./etcd etcd ;;
+  consul-1.8.7) "$here/fetch-consul.sh" ;;
   consul-*) go_build "$server" github.com/hashicorp/consul consul ;;
+  nacos-2.3.2) "$here/nacos/build.sh" ;;
   *) echo "unknown server: $server" >&2; exit 1 ;;
   esac
 done
