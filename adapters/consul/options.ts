@@ -66,7 +66,7 @@ export function consulTarget(options: unknown, env: Environment): ConsulTarget {
     throw new RegistryError('invalid', 'consul: the token has characters that no token has');
   }
   return {
-    ...parseAddress(address, tls !== undefined),
+    ...parseAddress(address, tls?.enabled === true),
     datacenter: said.datacenter ?? from('CONSUL_DATACENTER'),
     namespace: said.namespace ?? from('CONSUL_NAMESPACE'),
     partition: said.partition ?? from('CONSUL_PARTITION'),
