@@ -4,7 +4,9 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 version=2.3.2
-cache=${PILOTFISH_CACHE:-$HOME/.cache/pilotfish}/servers/nacos-$version
+root=${PILOTFISH_CACHE:-$HOME/.cache/pilotfish}
+cache=$root/servers/nacos-$version
+repository=${M2_REPO:-$root/m2} # In the cache, too: the class path names the jars where they lie.
 if [[ -s $cache/ready && $here/pom.xml -ot $cache/ready && $here/src/NacosMain.java -ot $cache/ready ]]; then
   echo "$cache"
   exit 0
@@ -15,7 +17,7 @@ done
 mkdir -p "$cache/classes"
 rm -f "$cache/ready"
 # The order of the class path matters (hessian 4 before 3), so that it is taken as Maven resolves it, never as `lib/*`.
-mvn -B -q -f "$here/pom.xml" ${M2_REPO:+-Dmaven.repo.local=$M2_REPO} dependency:build-classpath -Dmdep.outputFile="$cache/cp.txt" >&2
+mvn -B -q -f "$here/pom.xml" -Dmaven.repo.local="$repository" dependency:build-classpath -Dmdep.outputFile="$cache/cp.txt" >&2
 javac -nowarn -proc:none -d "$cache/classes" -cp "$(cat "$cache/cp.txt")" "$here/src/NacosMain.java" >&2
 cp "$here/application.properties" "$cache/"
 echo "$version" >"$cache/ready"
