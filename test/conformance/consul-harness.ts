@@ -3,102 +3,181 @@ import { randomUUID } from 'node:crypto';
 import { createConsulAdapter } from '../../adapters/consul/consul.ts';
 import { encodeRegistration, statusOf } from '../../adapters/consul/codec.ts';
 import { consulId, consulName } from '../../adapters/consul/names.ts';
-import type { RegistryContext } from '../../src/registry/registry.ts';
+import type { ConsulOptions } from '../../adapters/consul/options.ts';
+import type { Registry, RegistryContext } from '../../src/registry/registry.ts';
 import type { ServiceInstance, ServiceKey } from '../../src/registry/types.ts';
-import { ConsulProcess, findConsul, TOKEN, type ConsulServer } from '../support/servers/consul.ts';
+import { canMakeCertificates } from '../support/certificates.ts';
 import { FaultProxy } from '../support/fault-proxy.ts';
-import type { Harness, Need, Space } from './harness.ts';
+import { callConsul, ConsulProcess, findConsul, TOKEN, type ConsulServer } from '../support/servers/consul.ts';
+import { ConsulTlsSpace } from './consul-tls.ts';
+import { SCALE, type Harness, type Need, type Space } from './harness.ts';
 
 /** Node of records that others put into the catalog: no agent is there to take them away again. */
 const NODE = 'elsewhere';
 /** Consul takes so many operations in one transaction. */
 const MAX_OPERATIONS = 64;
 const PLANTED_TTL_MS = 600_000;
+const WRONG_TOKEN = 'wr0ng-s3cret-t0ken';
+const ELSEWHERE = 'the server is named by a variable, and not ours to end or to configure';
 
 const CANNOT: Readonly<Partial<Record<Need, string>>> = {
   compaction: 'there is no history that could be compacted: a read is always of what is now',
-  tls: 'needs certificates, which the harness does not make yet',
+  ...(canMakeCertificates() ? {} : { tls: 'needs the openssl program, which makes the certificates' }),
   cluster: 'needs three servers, which the harness does not start yet',
   'full-disk': 'the disk is the server’s; what cannot be written is answered with an error like any other',
 };
 
-/** One harness for each version that is there. */
+/** One harness for each version that is there; one of them in the short form. */
 export async function consulHarnesses(): Promise<Harness[]> {
   const servers = await findConsul();
-  return servers
-    .filter(({ found }) => found.from === 'binary')
-    .map((server) => ({
+  return (SCALE.isFull ? servers : servers.slice(0, 1)).map((server) => {
+    const isOurs = server.found.from === 'binary';
+    const elsewhere = { server: ELSEWHERE, rights: ELSEWHERE, credentials: ELSEWHERE, tls: ELSEWHERE };
+    const oneByOne = turns();
+    return {
       title: `Consul ${server.version}`,
-      cannot: CANNOT,
-      space: (options) => openSpace(server, options?.needs ?? []),
-    }));
+      cannot: { ...CANNOT, ...(isOurs ? {} : elsewhere) },
+      space: (options) =>
+        isOurs
+          ? startBackend(server, options?.needs ?? []).then((backend) => openSpace(backend, options?.needs ?? []))
+          : oneByOne().then((done) => openSpace(backendElsewhere(server, done), options?.needs ?? [])),
+    };
+  });
 }
 
-async function openSpace(version: ConsulServer, needs: readonly Need[]): Promise<Space> {
-  const needsRights = needs.includes('rights') || needs.includes('credentials');
-  const server = await ConsulProcess.start(version, {
-    acl: needsRights,
-    hcl: 'limits { http_max_conns_per_client = 1000 }', // All sidecars of a case come from one address.
-  });
-  const rights = needsRights ? await Rights.open(server) : undefined;
-  const token = rights === undefined ? {} : { token: rights.token };
-  const proxy = needs.includes('network')
-    ? await FaultProxy.start({ host: '127.0.0.1', port: server.port })
-    : undefined;
-  const base = { address: proxy?.address ?? server.address };
+/** A server, as the one who runs it sees it. */
+interface Backend {
+  readonly host: string;
+  readonly port: number;
+  /** What may do everything there; undefined where everybody may. */
+  readonly token: string | undefined;
+  readonly tls: ConsulTlsSpace | undefined;
+  call(method: string, path: string, body?: unknown): Promise<unknown>;
+  wipe(): Promise<void>;
+  /** Undefined: not ours to end, so only the way to it is cut. */
+  breakDown?(): Promise<void>;
+  repair?(): Promise<void>;
+  close(): Promise<void>;
+}
+
+async function startBackend(version: ConsulServer, needs: readonly Need[]): Promise<Backend> {
+  const acl = needs.includes('rights') || needs.includes('credentials');
+  // All sidecars of a case come from one address.
+  const server = await ConsulProcess.start(version, { acl, hcl: 'limits { http_max_conns_per_client = 1000 }' });
+  const tls = needs.includes('tls') ? new ConsulTlsSpace(version) : undefined;
+  return {
+    host: '127.0.0.1',
+    port: server.port,
+    token: acl ? TOKEN : undefined,
+    tls,
+    call: (method, path, body) => server.call(method, path, body),
+    wipe: () => server.wipe(),
+    breakDown: () => server.kill(),
+    repair: () => server.restart(),
+    close: async () => {
+      await tls?.close();
+      await server.close();
+    },
+  };
+}
+
+/** One that a variable names: emptied before and after, since cases follow each other on it. */
+function backendElsewhere({ found }: ConsulServer, done: () => void): Backend {
+  const address = found.from === 'variable' ? found.address : '';
+  const [host = '', port = ''] = address.split(':');
+  const token = process.env['PILOTFISH_TEST_CONSUL_TOKEN'];
+  const call = (method: string, path: string, body?: unknown): Promise<unknown> =>
+    callConsul(address, token, method, path, body);
+  const wipe = async (): Promise<void> => {
+    for (const id of Object.keys((await call('GET', '/v1/agent/services')) as object)) {
+      await call('PUT', `/v1/agent/service/deregister/${encodeURIComponent(id)}`);
+    }
+    await call('PUT', '/v1/catalog/deregister', { Node: NODE });
+  };
+  return {
+    host,
+    port: Number(port),
+    token,
+    tls: undefined,
+    call,
+    wipe,
+    close: () => wipe().finally(done),
+  };
+}
+
+async function openSpace(backend: Backend, needs: readonly Need[]): Promise<Space> {
+  const rights = needs.includes('rights') || needs.includes('credentials') ? await Rights.open(backend) : undefined;
+  const { host, port } = backend;
+  const needsProxy = backend.breakDown === undefined || needs.includes('network');
+  const proxy = needsProxy ? await FaultProxy.start({ host, port }) : undefined;
+  const base = { address: proxy?.address ?? `${host}:${port}` };
+  const operator = { ...base, ...(backend.token === undefined ? {} : { token: backend.token }) };
+  const create = async (options: ConsulOptions, context: RegistryContext = {}): Promise<Registry> =>
+    createConsulAdapter(options, { allowLoopback: true, ...context }, {});
   const transact = async (operations: readonly object[]): Promise<void> => {
     for (let first = 0; first < operations.length; first += MAX_OPERATIONS) {
-      await server.call('PUT', '/v1/txn', operations.slice(first, first + MAX_OPERATIONS));
+      await backend.call('PUT', '/v1/txn', operations.slice(first, first + MAX_OPERATIONS));
     }
   };
   const plantNode = (): Promise<void> =>
     transact([{ Node: { Verb: 'set', Node: { Node: NODE, Address: '10.255.0.1' } } }]);
   return {
-    selection: { type: 'consul', options: { ...base, ...token } },
-    open: async (context) =>
-      createConsulAdapter(
-        { ...base, ...(rights === undefined ? {} : { token: TOKEN }) },
-        { allowLoopback: true, ...context },
-        {},
-      ),
+    selection: { type: 'consul', options: rights === undefined ? operator : { ...base, token: rights.token } },
+    open: (context) => create(operator, context),
+    openAt: (address) => create({ ...operator, address }),
     plant: async (instances) => {
       await plantNode();
       await transact(instances.flatMap(plantOperations));
     },
     unplant: async (instance) => {
       const ServiceID = consulId(instance.key, instance.id);
-      await server.call('PUT', '/v1/catalog/deregister', { Node: NODE, ServiceID });
+      await backend.call('PUT', '/v1/catalog/deregister', { Node: NODE, ServiceID });
     },
     revoke: async (instance) => {
       const id = encodeURIComponent(consulId(instance.key, instance.id));
-      await server.call('PUT', `/v1/agent/service/deregister/${id}`);
+      await backend.call('PUT', `/v1/agent/service/deregister/${id}`);
     },
-    wipe: () => server.wipe(),
+    wipe: () => backend.wipe(),
     plantBroken: async (key) => {
       await plantNode();
       const broken = brokenServices(key);
       await transact(broken.map((service) => ({ Service: { Verb: 'set', Node: NODE, Service: service } })));
       return broken.length;
     },
-    breakDown: () => server.kill(),
-    repair: () => server.restart(),
+    breakDown: async () => {
+      if (backend.breakDown !== undefined) return backend.breakDown();
+      if (proxy !== undefined) proxy.faults.isRefusing = true;
+      proxy?.reset();
+    },
+    repair: async () => (backend.repair === undefined ? proxy?.heal() : backend.repair()),
     ...(rights === undefined
       ? {}
       : {
           forbid: (key?: ServiceKey) => rights.forbid(key),
           allow: (key?: ServiceKey) => rights.allow(key),
-          secrets: [rights.token, 'wr0ng-s3cret-t0ken'],
-          openWithWrongSecret: async (context?: RegistryContext) =>
-            createConsulAdapter({ ...base, token: 'wr0ng-s3cret-t0ken' }, { allowLoopback: true, ...context }, {}),
+          secrets: [rights.token, WRONG_TOKEN],
+          openWithWrongSecret: (context?: RegistryContext) => create({ ...base, token: WRONG_TOKEN }, context),
           forgetTokens: () => rights.forgetToken(),
           renewTokens: () => rights.makeToken(),
         }),
-    openAt: async (address) => createConsulAdapter({ address }, { allowLoopback: true }, {}),
     ...(proxy === undefined ? {} : { network: proxy }),
+    ...(backend.tls === undefined ? {} : { tls: backend.tls }),
     close: async () => {
       await proxy?.close();
-      await server.close();
+      await backend.close();
     },
+  };
+}
+
+/** Lets one in at a time: resolves with what the one inside calls when it is done. */
+function turns(): () => Promise<() => void> {
+  let last: Promise<void> = Promise.resolve();
+  return async () => {
+    const before = last;
+    let done = (): void => undefined;
+    last = new Promise((resolve) => (done = resolve));
+    await before;
+    return () => done();
   };
 }
 
@@ -132,17 +211,17 @@ function brokenServices(key: ServiceKey): object[] {
 /** A token whose one policy says what actors may do. */
 class Rights {
   readonly token = randomUUID();
-  private readonly server: ConsulProcess;
+  private readonly server: Pick<Backend, 'call'>;
   private readonly policy: string;
   private readonly denied = new Set<string>();
   private accessor = '';
 
-  private constructor(server: ConsulProcess, policy: string) {
+  private constructor(server: Pick<Backend, 'call'>, policy: string) {
     this.server = server;
     this.policy = policy;
   }
 
-  static async open(server: ConsulProcess): Promise<Rights> {
+  static async open(server: Pick<Backend, 'call'>): Promise<Rights> {
     const policy = (await server.call('PUT', '/v1/acl/policy', { Name: 'actors', Rules: rulesWithout([]) })) as {
       ID: string;
     };

@@ -115,21 +115,9 @@ export class ConsulProcess {
     await this.restart();
   }
 
-  /** One call as an operator (with curl, say) makes it; rejects where the status is not 2xx. */
-  async call(method: string, path: string, body?: unknown): Promise<unknown> {
-    const answer = await fetch(`http://${this.address}${path}`, {
-      method,
-      headers: { ...(this.token === undefined ? {} : { 'x-consul-token': this.token }) },
-      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
-      signal: AbortSignal.timeout(5_000),
-    });
-    const text = await answer.text();
-    if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
-    try {
-      return JSON.parse(text);
-    } catch {
-      return text;
-    }
+  /** See `callConsul`; not over TLS. */
+  call(method: string, path: string, body?: unknown): Promise<unknown> {
+    return callConsul(this.address, this.token, method, path, body);
   }
 
   /** Kills it and leaves nothing behind. */
@@ -137,6 +125,29 @@ export class ConsulProcess {
     this.process.thaw();
     await this.kill();
     this.directory.remove();
+  }
+}
+
+/** One call as an operator (with curl, say) makes it; rejects where the status is not 2xx. */
+export async function callConsul(
+  address: string,
+  token: string | undefined,
+  method: string,
+  path: string,
+  body?: unknown,
+): Promise<unknown> {
+  const answer = await fetch(`http://${address}${path}`, {
+    method,
+    headers: { ...(token === undefined ? {} : { 'x-consul-token': token }) },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    signal: AbortSignal.timeout(5_000),
+  });
+  const text = await answer.text();
+  if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
   }
 }
 
