@@ -5,7 +5,6 @@ import { findEngine, type Engine } from '../../support/engine/engine.ts';
 import { etcdImage, NODE_IMAGE, nodeImage, sidecarImage } from '../../support/engine/images.ts';
 import { Topology } from '../../support/engine/topology.ts';
 import { SteadyLoad } from '../../support/load.ts';
-import { findEtcd } from '../../support/servers/etcd.ts';
 import { until } from '../../support/until.ts';
 
 const IMAGE = 'pilotfish:local';
@@ -18,9 +17,7 @@ const TEST_MS = 90_000;
 const BUILD_MS = 600_000;
 
 const engine: Engine | undefined = await findEngine();
-/** The newest of the cache: a static program, unlike the one of a distribution. */
-const etcd =
-  engine?.isOwn === true ? (await findEtcd()).findLast((server) => server.found.from === 'binary') : undefined;
+const hasEtcd = engine !== undefined && (await etcdImage(engine, ETCD_IMAGE));
 let images: Readonly<Record<string, string>> = {};
 
 /** What `deploy/compose` says, with the images that there are. */
@@ -69,7 +66,6 @@ describe.skipIf(engine === undefined)('in containers', () => {
   beforeAll(async () => {
     const node = await nodeImage(engine!);
     await sidecarImage(engine!, node, TEST_IMAGE);
-    if (etcd?.found.from === 'binary') await etcdImage(engine!, etcd.found.path, ETCD_IMAGE);
     images = { [IMAGE]: TEST_IMAGE, [NODE_IMAGE]: node };
   }, BUILD_MS);
   afterAll(() => engine!.close(), TEST_MS);
@@ -117,7 +113,7 @@ describe.skipIf(engine === undefined)('in containers', () => {
     TEST_MS,
   );
 
-  it.skipIf(etcd === undefined)(
+  it.skipIf(!hasEtcd)(
     'the registry itself is killed, copies die meanwhile, and it comes back: no call fails',
     async () => {
       const { topology, port } = await up('etcd');

@@ -49,8 +49,8 @@ async function find(): Promise<Engine | string> {
 }
 
 async function startEngine(): Promise<Engine> {
-  // It lives as long as its standard input: a killed test run takes it along.
-  const child = spawn('bash', [SCRIPT], { stdio: ['pipe', 'pipe', 'pipe'] });
+  // It lives as long as its standard input: a killed test run takes it along, and a killed process group leaves it to clean up.
+  const child = spawn('bash', [SCRIPT], { stdio: ['pipe', 'pipe', 'pipe'], detached: true });
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
   const close = async (): Promise<void> => {
     child.stdin.destroy();

@@ -5,13 +5,16 @@ import { copyFileSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync,
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { cacheDirectory } from '../servers/index.ts';
+import { findEtcd } from '../servers/etcd.ts';
+import { cacheDirectory, missing } from '../servers/index.ts';
 import { serverDirectory } from '../servers/process.ts';
+import type { Docker } from './docker.ts';
 import type { Engine } from './engine.ts';
 
 /** What the Dockerfile and the compose files build on and run apps with. */
 export const NODE_IMAGE = 'node:22-bookworm-slim';
-const STAND_IN = 'pilotfish-test/node:stand-in';
+/** The stand-in's name in engines that are not ours; its tag is the digest of what it is made of. */
+const STAND_IN = 'pilotfish-test/node';
 const CHECKOUT = fileURLToPath(new URL('../../..', import.meta.url));
 /** What the image is made of, as .dockerignore has it. */
 const SOURCES = ['Dockerfile', 'package.json', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json'] as const;
@@ -26,14 +29,14 @@ export async function nodeImage({ docker, isOwn }: Engine): Promise<string> {
   if (!isOwn) {
     const pulled = await docker.run(['pull', NODE_IMAGE], { withinMs: PULL_MS }).catch(() => undefined);
     if (pulled !== undefined) return NODE_IMAGE;
-    if (await docker.hasImage(STAND_IN)) return STAND_IN;
   }
   const script = join(CHECKOUT, 'test/support/engine/base-image.sh');
   const key = digest([script, join(CHECKOUT, 'package-lock.json')], process.version);
+  const name = isOwn ? NODE_IMAGE : `${STAND_IN}:${key}`;
+  if (await docker.hasImage(name)) return name;
   const archive = await cached(`node-${key}.tar`, async (path) => {
     await promisify(execFile)('bash', [script, CHECKOUT, path], { timeout: BUILD_MS });
   });
-  const name = isOwn ? NODE_IMAGE : STAND_IN;
   await docker.run(['import', archive, name], { withinMs: BUILD_MS });
   return name;
 }
@@ -61,8 +64,27 @@ export async function sidecarImage(engine: Engine, base: string, name: string): 
   if (!(await docker.hasImage(name))) await docker.run(['load', '--input', archive], { withinMs: BUILD_MS });
 }
 
-/** A static etcd of ours under an official name: only in an engine of our own. */
-export async function etcdImage({ docker }: Engine, binary: string, name: string): Promise<void> {
+/**
+ * Makes `name` available: pulled, or, in an engine of our own, built around the newest etcd of the cache (a static program,
+ * unlike a distribution's). False, and the reason on the terminal, where neither can be had.
+ */
+export async function etcdImage({ docker, isOwn }: Engine, name: string): Promise<boolean> {
+  if (await docker.hasImage(name)) return true;
+  const binary = (await findEtcd()).map(({ found }) => (found.from === 'binary' ? found.path : '')).findLast(isCached);
+  if (isOwn && binary !== undefined) {
+    await buildEtcd(docker, binary, name);
+    return true;
+  }
+  const reason = isOwn
+    ? 'none in the cache (npm run servers)'
+    : await docker.run(['pull', name], { withinMs: PULL_MS }).then(() => undefined, String);
+  if (reason === undefined) return true;
+  missing.set(name, reason);
+  process.stderr.write(`\n*** SKIPPED: no image ${name} to test with (${missing.size} missing): ${reason}\n\n`);
+  return false;
+}
+
+async function buildEtcd(docker: Docker, binary: string, name: string): Promise<void> {
   const context = serverDirectory('etcd-image');
   try {
     copyFileSync(binary, join(context.path, 'etcd'));
@@ -72,6 +94,10 @@ export async function etcdImage({ docker }: Engine, binary: string, name: string
   } finally {
     context.remove();
   }
+}
+
+function isCached(path: string): boolean {
+  return path.startsWith(cacheDirectory());
 }
 
 /** The file in the cache, made where it is missing; its predecessors are removed. */
