@@ -96,14 +96,14 @@ export const TRANSPORT_CASES: readonly Case[] = [
         const seen = observe(registry);
         await until('nobody is found', 5_000, () => seen.watch.lastError !== undefined);
         name.leadsTo('127.0.0.1');
-        await until('the new address is found', 6_000, () => seen.ids() === 'a');
+        await until('the new address is found', 15_000, () => seen.ids() === 'a');
         await throughout('it settles', 500, () => seen.watch.state === 'live');
         name.leadsTo(nowhere);
         network.reset();
-        await until('nobody is found again', 6_000, () => seen.watch.state === 'stale');
+        await until('nobody is found again', 15_000, () => seen.watch.state === 'stale');
         await space.plant([instance('b')]);
         name.leadsTo('127.0.0.1');
-        await until('it goes on', 6_000, () => seen.ids() === 'a,b');
+        await until('it goes on', 15_000, () => seen.ids() === 'a,b');
         await registry.close();
       } finally {
         name.forget();
@@ -136,7 +136,8 @@ export const TRANSPORT_CASES: readonly Case[] = [
       await churn(SCALE.soakMs / 3);
       await churn((SCALE.soakMs * 2) / 3);
       const [first, last] = measures();
-      expect(last?.sockets).toBe(first?.sockets);
+      // Polling ones have a socket for each watch, or none between two polls: what counts is that they do not add up.
+      expect(last?.sockets ?? NaN).toBeLessThanOrEqual((first?.sockets ?? NaN) + keys.length);
       expect((last?.rssBytes ?? NaN) - (first?.rssBytes ?? NaN)).toBeLessThan(30 * 1_048_576);
       await actor.kill('SIGKILL');
       await registry.close();
