@@ -1,4 +1,5 @@
 // The shared core as one object: both ports of a registry, made of an adapter's driver. What the composition root holds.
+import { setMaxListeners } from 'node:events';
 import { systemClock, type Clock } from '../util/clock.ts';
 import type { HostPort } from './address.ts';
 import type { RegistryDriver } from './driver.ts';
@@ -120,6 +121,8 @@ class CoreRegistry implements Registry {
     this.capabilities = driver.capabilities;
     this.driver = driver;
     this.context = context;
+    // Every call that runs listens to it: hundreds, at a start with as many services.
+    setMaxListeners(0, this.closing.signal);
     this.clock = context.clock ?? systemClock;
     this.policy = {
       allowsLoopback: context.allowLoopback ?? driver.traits.isLocal,
