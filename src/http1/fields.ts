@@ -75,8 +75,11 @@ export function parseFields(
     const id = fieldIdAt(text, name, nameEnd, hash);
     if (isTrailer) {
       if (!mayTrail(head, id)) continue;
-    } else if (IS_SPECIAL[id] === 1 && !takeSpecial(head, id, text.substring(value, valueEnd))) {
-      continue;
+    } else if (IS_SPECIAL[id] === 1) {
+      // Servers do not agree on whitespace around this one, and so on where a message ends: exactly `chunked`.
+      if (id === ID_TRANSFER_ENCODING && (valueEnd !== at - 2 || text.charCodeAt(value - 1) === 0x09))
+        throw head.fail('Transfer-Encoding has whitespace around its coding');
+      if (!takeSpecial(head, id, text.substring(value, valueEnd))) continue;
     }
     pairs.push(text.substring(name, nameEnd), text.substring(value, valueEnd));
     ids.push(id);

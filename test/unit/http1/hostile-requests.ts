@@ -166,6 +166,9 @@ export const HOSTILE_REQUESTS: readonly HostileRequest[] = [
   ['xchunked', post('Transfer-Encoding: xchunked\r\n'), 400],
   ['an empty coding', post('Transfer-Encoding:\r\n'), 400],
   ['chunked behind a vertical tab', post('Transfer-Encoding: \x0bchunked\r\n'), 400],
+  ['a tab behind chunked', post('Transfer-Encoding: chunked\t\r\n', '0\r\n\r\n'), 400],
+  ['a space behind chunked', post('Transfer-Encoding: chunked \r\n', '0\r\n\r\n'), 400],
+  ['a tab before chunked', post('Transfer-Encoding:\tchunked\r\n', '0\r\n\r\n'), 400],
   ['chunks in HTTP/1.0', `POST / HTTP/1.0\r\n${H}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n`, 400],
   // chunks
   ['a chunk without a size', chunks('\r\nabc\r\n'), 400],

@@ -69,6 +69,8 @@ export const MALFORMED_ANSWERS: readonly MalformedAnswer[] = [
   ['a coding that is unknown', ok('Transfer-Encoding: zip\r\n', 'x')],
   ['gzip, chunked', ok('Transfer-Encoding: gzip, chunked\r\n', '0\r\n\r\n')],
   ['chunked twice', ok('Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n', '0\r\n\r\n')],
+  ['a tab behind chunked', ok('Transfer-Encoding: chunked\t\r\n', '0\r\n\r\n')],
+  ['a tab before chunked', ok('Transfer-Encoding:\tchunked\r\n', '0\r\n\r\n')],
   ['identity', ok('Transfer-Encoding: identity\r\n', 'x')],
   ['an empty coding', ok('Transfer-Encoding: \r\n', 'x')],
   ['chunks in HTTP/1.0', 'HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'],
