@@ -199,7 +199,8 @@ export const WATCH_CASES: readonly Case[] = [
       await space.plant([instance('b')]);
       await until('a change is seen', 8_000, () => seen.ids() === 'a,b');
       await throughout('all is well', SCALE.isFull ? 25_000 : 8_000, () => seen.watch.state === 'live');
-      expect(states.filter((state) => state !== 'registered')).toEqual([]);
+      // An acknowledgement that takes half of its interval may be late once (at-risk); it is never given up.
+      expect(states.filter((state) => state !== 'registered' && state !== 'at-risk')).toEqual([]);
       await registry.close();
     },
   },
