@@ -1,4 +1,4 @@
-// What the kernel says of a process and all its children: CPU time and resident memory.
+// What the kernel says of a process and all its children: CPU time, resident memory, descriptors.
 import { readFileSync, readdirSync } from 'node:fs';
 
 /** Nanoseconds of one clock tick of /proc/<pid>/stat: USER_HZ is 100 on every Linux that Node runs on. */
@@ -35,6 +35,19 @@ export function treeRssBytes(pid) {
   for (const one of processTree(pid)) {
     const match = /^VmRSS:\s+(\d+) kB/m.exec(read(`/proc/${one}/status`) ?? '');
     if (match !== null) sum += Number(match[1]) * 1024;
+  }
+  return sum;
+}
+
+/** Open descriptors of the whole tree. @param {number} pid */
+export function treeDescriptors(pid) {
+  let sum = 0;
+  for (const one of processTree(pid)) {
+    try {
+      sum += readdirSync(`/proc/${one}/fd`).length;
+    } catch {
+      // gone meanwhile
+    }
   }
   return sum;
 }

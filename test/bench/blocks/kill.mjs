@@ -77,8 +77,7 @@ async function measure(context, row, seconds) {
 }
 
 /**
- * @typedef {[dueMs: number, latencyMs: number, method: string, failure: string]} Answered
- * @param {Answered[]} results
+ * @param {import('../load-open.mjs').Answered[]} results
  * @returns {Figures}
  */
 function judge(results) {

@@ -1,0 +1,44 @@
+// All faults, in the order in which they are played and printed.
+import { announced, atOnce, halfUnavailable, onceIdle, resetBefore, resetWithin } from './answers.mjs';
+import { aborted, filesExhausted, slowClients, stalled } from './clients.mjs';
+import { allDown, blackHoled, hung, killed, slow } from './copies.mjs';
+import { cut, emptied, flapping, registryKilled } from './registry.mjs';
+import { storm } from './storm.mjs';
+
+/**
+ * @typedef {object} Fault
+ * @property {string} id
+ * @property {string} title
+ * @property {string} what       happens, for the page
+ * @property {import('../stage.mjs').Setting} [setting]
+ * @property {boolean} [needsRegistry]  peers are not put to it
+ * @property {() => string | undefined} [missing]  why it cannot be played here
+ * @property {number} seconds    of load after the fault began
+ * @property {number} shortSeconds
+ * @property {(stage: import('../stage.mjs').Stage, seconds: number) => Promise<import('../steady.mjs').Figures>} play
+ * @property {(figures: import('../steady.mjs').Figures) => import('../bars.mjs').Bar[]} bars
+ */
+
+/** @type {readonly Fault[]} */
+export const FAULTS = [
+  killed,
+  hung,
+  blackHoled,
+  slow,
+  resetBefore,
+  resetWithin,
+  announced,
+  atOnce,
+  onceIdle,
+  halfUnavailable,
+  allDown,
+  ...registryKilled,
+  ...emptied,
+  ...cut,
+  ...flapping,
+  storm,
+  slowClients,
+  aborted,
+  filesExhausted,
+  stalled,
+];

@@ -1,0 +1,71 @@
+// A storm of clients: three times as many requests as the proxy can serve, from clients that wait a second and go.
+import { treeDescriptors, treeRssBytes } from '../../bench/accounting.mjs';
+import { atMost } from '../bars.mjs';
+import { missingCpuShare, setCpuShare } from '../cpu-share.mjs';
+import { runClients } from './clients.mjs';
+
+/** Of one core: little enough that a generator on the other core can ask three times as much. */
+const SHARE = 0.1;
+const TIMES = 3;
+const GIVE_UP_MS = 1_000;
+const CLOSED_LOOP = { perSecond: 0, connections: 64, giveUpMs: 5_000 };
+
+/** @typedef {import('../clients/flood.mjs').Flooded} Flooded */
+
+/** @type {import('./index.mjs').Fault} */
+export const storm = {
+  id: 'storm',
+  title: `${TIMES} × the capacity of the proxy`,
+  what:
+    `The proxy is held to ${SHARE * 100} % of a core; what it serves to 64 clients that ask one after the other is its peak. ` +
+    `Then ${TIMES} times as many requests a second, open loop, whose clients go after ${GIVE_UP_MS / 1_000} s.`,
+  setting: { isUrgent: false },
+  missing: missingCpuShare,
+  seconds: 15,
+  shortSeconds: 4,
+  async play(stage, seconds) {
+    const remove = setCpuShare(stage.pid, SHARE);
+    stage.atEnd(remove);
+    await runClients(stage, 'flood', { ...CLOSED_LOOP, seconds: stage.isShort ? 2 : 4 }); // warm-up
+    const filesBefore = treeDescriptors(stage.pid);
+    const rssBefore = treeRssBytes(stage.pid);
+    /** @type {Flooded} */
+    const calm = await runClients(stage, 'flood', { ...CLOSED_LOOP, seconds: stage.isShort ? 2 : 5 });
+    const peak = calm.ok / calm.seconds;
+    const perSecond = Math.round(TIMES * peak);
+    /** @type {Flooded} */
+    const flooded = await runClients(stage, 'flood', { perSecond, seconds, connections: 4_000, giveUpMs: GIVE_UP_MS });
+    /** @type {Flooded} */
+    const after = await runClients(stage, 'flood', { ...CLOSED_LOOP, seconds: 2 });
+    const { sent, ok, refused, late, failed } = flooded;
+    return {
+      sent,
+      ok,
+      failedGet: sent - ok,
+      failedPost: 0,
+      failedUnsent: 0,
+      twice: 0,
+      extra: 0,
+      p50Ms: flooded.p50Ms,
+      p99Ms: flooded.p99Ms,
+      p999Ms: flooded.p999Ms,
+      maxMs: flooded.maxMs,
+      rssBefore,
+      rssAfter: treeRssBytes(stage.pid),
+      filesBefore,
+      filesAfter: treeDescriptors(stage.pid),
+      reasons: `${refused} × 503, ${late} × given up, ${failed} × closed`,
+      facts: {
+        dead: stage.isAlive ? 0 : 1,
+        peak,
+        lost: (1 - ok / seconds / peak) * 100,
+        refusedP99Ms: flooded.refusedP99Ms,
+        lostAfter: (1 - after.ok / after.seconds / peak) * 100,
+      },
+    };
+  },
+  bars: ({ facts }) => [
+    atMost('goodput below the peak, in percent', facts.lost, 20, '%', true),
+    atMost('below the peak afterwards, in percent', facts.lostAfter, 20, '%', true),
+  ],
+};
