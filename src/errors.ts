@@ -107,6 +107,8 @@ export interface ErrorFacts {
   readonly endpoint?: string;
   /** A more exact HTTP status than the code's own (for `PF_BAD_REQUEST`: 405, 408, 413, 414, 417, 431, 501, 505). */
   readonly status?: number;
+  /** When it may be worth trying again, in ms; the answer then has a `Retry-After`. */
+  readonly retryAfterMs?: number;
 }
 
 /** A failure with a stable code. Made where it happens, wrapped nowhere, answered by `middleware/rescue.ts` alone. */
@@ -115,6 +117,7 @@ export class ProxyError extends Error {
   readonly status: number;
   readonly requestSent: boolean | undefined;
   readonly endpoint: string | undefined;
+  readonly retryAfterMs: number | undefined;
 
   /** @param message where and what, for a person; never anything secret. */
   constructor(code: ErrorCode, message: string, facts: ErrorFacts = {}) {
@@ -124,6 +127,7 @@ export class ProxyError extends Error {
     this.status = facts.status ?? CODES[code].status;
     this.requestSent = facts.requestSent;
     this.endpoint = facts.endpoint;
+    this.retryAfterMs = facts.retryAfterMs;
   }
 }
 

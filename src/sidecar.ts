@@ -16,12 +16,14 @@ import type { Registry } from './registry/registry.ts';
 import { callApp, callOutside, callUpstream } from './resilience/call.ts';
 import { OutboundNames } from './router/outbound-name.ts';
 import { openAccessLog } from './runtime/access-log-output.ts';
+import { breakerLog } from './runtime/breaker-log.ts';
 import { Outside } from './runtime/outside.ts';
 import { OwnService } from './runtime/own-service.ts';
 import { PanicGuard } from './runtime/panic.ts';
 import { logRegistryEvent } from './runtime/registry-log.ts';
 import { Serving, totalsOf } from './runtime/serving.ts';
 import { inboundStack, outboundStack } from './runtime/stack.ts';
+import { TrafficWatch } from './runtime/traffic-watch.ts';
 import { metricsSources, startAdminListeners } from './sidecar-admin.ts';
 import type { SidecarParts } from './sidecar-admin.ts';
 import { stdoutWriter } from './telemetry/log-outputs.ts';
@@ -92,6 +94,7 @@ class RunningSidecar implements Sidecar, SidecarParts {
   private admin: AdminServer | undefined = undefined;
   private probes: AdminServer | undefined = undefined;
   private outside: Outside | undefined = undefined;
+  private traffic: TrafficWatch | undefined = undefined;
   private app: App | undefined = undefined;
   private stopping: Promise<void> | undefined = undefined;
   private finish: (code: number) => void = () => undefined;
@@ -179,6 +182,7 @@ class RunningSidecar implements Sidecar, SidecarParts {
 
   private async close(): Promise<void> {
     this.ownService?.stop();
+    this.traffic?.close();
     this.upstreams?.destroy(new ProxyError('PF_DRAINING', 'the sidecar has stopped'));
     this.outside?.close();
     this.app?.close();
@@ -204,22 +208,28 @@ class RunningSidecar implements Sidecar, SidecarParts {
     const { config, clock, deadlines, registry } = this;
     if (registry === undefined) return;
     const connect = http1Connect(clock, deadlines, config.http.limits);
+    const context = { clock, deadlines, onBreaker: breakerLog(this.log) };
     const upstreams = new Upstreams({
       clock,
       connect,
       watch: (key, options) => registry.watch(key, options),
       configured: config.upstreams.values(),
       defaults: config.upstreamDefaults,
-      call: (upstream) => callUpstream(upstream, { clock, deadlines }),
+      call: (upstream) => callUpstream(upstream, context),
     });
     const outside = new Outside({
       clock,
       connect,
       options: config.upstreamDefaults,
-      call: (upstream) => callOutside(upstream, { clock, deadlines }).handle,
+      call: (upstream) => callOutside(upstream, context).handle,
     });
     this.upstreams = upstreams;
     this.outside = outside;
+    this.traffic = new TrafficWatch({
+      clock,
+      breakers: () => upstreams.breakers(),
+      totals: (name) => this.metrics.outbound.peek(name)?.totals(),
+    });
     const handle = outboundStack({
       clock,
       isTrusted: trustedPeers(config.http.trusted),

@@ -13,7 +13,6 @@ export function resolve(file: z.output<typeof fileSchema>, tree: Tree): Config {
   const isFile = registry.type === 'file';
   const advertised = service?.advertise ?? { host: isFile ? '127.0.0.1' : undefined, port: undefined };
   const isLocal = isFile || registry.type === 'static' || isLoopback(advertised.host ?? '');
-  const { balancer, connect, timeout, retry, outlier } = mergedUpstream(tree, undefined);
   return {
     ...rest,
     service: service === undefined ? undefined : { ...service, advertise: advertised },
@@ -27,14 +26,19 @@ export function resolve(file: z.output<typeof fileSchema>, tree: Tree): Config {
         .filter((name) => name !== '*')
         .map((name) => [name, namedUpstream(tree, name)]),
     ),
-    upstreamDefaults: { balancer, connect, timeout, retry, outlier },
+    upstreamDefaults: split(mergedUpstream(tree, undefined)).options,
   };
 }
 
 function namedUpstream(tree: Tree, name: string): UpstreamConfig {
-  const { service, ...options } = mergedUpstream(tree, name);
+  const { service, options } = split(mergedUpstream(tree, name));
   const { namespace, group } = service;
   return { ...options, name, key: { namespace, group, service: service.name ?? name } };
+}
+
+/** What concerns one name alone, and the rest. */
+function split({ service, ...options }: z.output<typeof upstream>) {
+  return { service, options };
 }
 
 /** Both entries are valid by themselves, and no rule of an upstream spans two of its fields: so the merged one is valid. */

@@ -44,6 +44,11 @@ export function rescue(
   const response = answer(known, detail, request);
   response.failure = known;
   if (known.status === 405) response.headers.append('Allow', 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS');
+  if (known.retryAfterMs !== undefined) {
+    // RFC 9110 §10.2.3: whole seconds.
+    const seconds = Math.max(1, Math.ceil(known.retryAfterMs / 1_000));
+    response.headers.append('Retry-After', String(seconds), FIELD['retry-after']);
+  }
   return response;
 }
 

@@ -1,43 +1,54 @@
-// From an upstream to the handler of its requests: retry (with budget and request deadline) around forward (with attempt deadline).
+// From an upstream to the handler of its requests: retry (with budget and request deadline) → breaker → forward (with attempt deadline).
 import { compose, type Handler } from '../http/message.ts';
 import type { App } from '../upstream/app.ts';
+import type { BreakerDescription } from '../upstream/breaker-view.ts';
 import { forward } from '../upstream/forward.ts';
 import type { ForwardTarget } from '../upstream/forward-target.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import type { Clock } from '../util/clock.ts';
 import type { DeadlineLists } from '../util/deadline-list.ts';
+import { Breaker } from './breaker.ts';
+import { breakerLayer } from './breaker-layer.ts';
 import { retry } from './retry.ts';
 import { RetryBudget } from './retry-budget.ts';
 
 export interface CallContext {
   readonly clock: Clock;
   readonly deadlines: DeadlineLists;
+  /** Told of every change of every breaker. */
+  readonly onBreaker?: (upstream: string, change: BreakerDescription) => void;
 }
 
 /** A handler and what its metrics read. */
 export interface Call {
   readonly handle: Handler;
   readonly budget: RetryBudget;
+  readonly breaker: Breaker | undefined;
 }
 
 /** How a service is called. One for each upstream; it lives as long as that. */
 export function callUpstream(upstream: Upstream, context: CallContext): Call {
-  return call(upstream, upstream.key.service, context);
+  return call(upstream, upstream.name, upstream.key.service, context);
 }
 
 /** How a host outside is called: it is told nothing that sidecars tell each other. */
 export function callOutside(upstream: Upstream, context: CallContext): Call {
-  return call(upstream, undefined, context);
+  return call(upstream, upstream.name, undefined, context);
 }
 
 /** How our own app is called. */
 export function callApp(app: App, context: CallContext): Call {
-  return call(app, undefined, context);
+  return call(app, 'the app', undefined, context);
 }
 
-function call(target: ForwardTarget, to: string | undefined, { clock, deadlines }: CallContext): Call {
-  const { retry: retries, timeout } = target.options;
+function call(target: ForwardTarget, name: string, to: string | undefined, context: CallContext): Call {
+  const { clock, deadlines, onBreaker } = context;
+  const { retry: retries, timeout, breaker: guard } = target.options;
   const budget = new RetryBudget(retries.budget);
-  const layers = [retry(retries, { clock, deadlines, budget, requestMs: timeout.requestMs })];
-  return { budget, handle: compose(layers, forward(target, to, clock, deadlines)) };
+  const breaker = guard.enabled ? new Breaker(name, guard, clock, (change) => onBreaker?.(name, change)) : undefined;
+  const layers = [
+    retry(retries, { clock, deadlines, budget, requestMs: timeout.requestMs, breaker }),
+    ...(breaker === undefined ? [] : [breakerLayer(breaker)]),
+  ];
+  return { budget, breaker, handle: compose(layers, forward(target, to, clock, deadlines, breaker)) };
 }

@@ -19,6 +19,8 @@ export interface RetryContext {
   readonly budget: RetryBudget;
   /** Of the whole request, to the answer's head, in ms; 0 = none. */
   readonly requestMs: number;
+  /** While it refuses, nothing is tried again: what the last attempt met is the better answer. */
+  readonly breaker?: { wouldRefuse(nowMs: number): boolean } | undefined;
 }
 
 /**
@@ -78,7 +80,9 @@ class RetryLoop {
   /** The budget is asked last: what it gives is spent. */
   private mayTryAgain(request: ProxyRequest, replay: ReplayBody | undefined): boolean {
     if (request.aborted !== undefined || replay?.canReplay === false) return false;
-    return this.context.budget.withdraw(this.context.clock.now());
+    const { budget, breaker, clock } = this.context;
+    const nowMs = clock.now();
+    return breaker?.wouldRefuse(nowMs) !== true && budget.withdraw(nowMs);
   }
 
   /** Full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter", 2015); ends early when the request does. */

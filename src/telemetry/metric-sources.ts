@@ -6,6 +6,11 @@ export const ENDPOINT_STATES = ['available', 'ejected', 'suspect', 'unhealthy', 
 
 export type EndpointState = (typeof ENDPOINT_STATES)[number];
 
+/** Closed: traffic flows. Half-open: one probe at a time. Open: refused. In the order of the metric's values. */
+export const BREAKER_STATES = ['closed', 'half-open', 'open'] as const;
+
+export type BreakerState = (typeof BREAKER_STATES)[number];
+
 /** Of the own record, as `RegistrationHandle.state`. */
 export const REGISTRATION_STATES = [
   'pending',
@@ -26,7 +31,7 @@ export interface UpstreamFacts {
   readonly name: string;
   /** How many endpoints are in each state; a state that is left out has none. */
   readonly endpoints: Readonly<Partial<Record<EndpointState, number>>>;
-  readonly breaker?: 'closed' | 'half-open' | 'open';
+  readonly breaker?: BreakerState;
   /** What is left of the retry budget, 0..1. */
   readonly retryBudgetRatio?: number;
   /** Age of what the registry last said, in ms; 0 for a static list. */

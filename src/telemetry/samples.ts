@@ -1,6 +1,12 @@
 // The values of each metric at the moment of a scrape, in prom-client's form.
 import type { MetricName } from './metric-catalogue.ts';
-import { ENDPOINT_STATES, REGISTRATION_STATES, type MetricsSources, type UpstreamFacts } from './metric-sources.ts';
+import {
+  BREAKER_STATES,
+  ENDPOINT_STATES,
+  REGISTRATION_STATES,
+  type MetricsSources,
+  type UpstreamFacts,
+} from './metric-sources.ts';
 import type { MetricValues } from './metric-values.ts';
 
 /** One line of the page. */
@@ -14,7 +20,6 @@ export interface Sample {
 type Collect = (metrics: MetricValues) => Generator<Sample>;
 
 const DIRECTIONS = ['inbound', 'outbound'] as const;
-const BREAKER_STATES = ['closed', 'half-open', 'open'] as const;
 
 /** How each metric of the catalogue gets its values. */
 export const SAMPLES: Readonly<Record<MetricName, Collect>> = {

@@ -35,6 +35,11 @@ export class SeriesTable<S extends Perishable> {
     return series;
   }
 
+  /** The series of `name` where there is one; looking does not count as use. */
+  peek(name: string): S | undefined {
+    return this.byName.get(name);
+  }
+
   get size(): number {
     return this.byName.size;
   }

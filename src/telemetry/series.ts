@@ -14,6 +14,9 @@ export const ATTEMPT_OUTCOMES: readonly string[] = [
   ...Object.keys(CODES).map((code) => code.slice('PF_'.length).toLowerCase()),
 ];
 
+/** Flags of a request that its upstream has failed. */
+const UPSTREAM_FAILED = /^(?:UH|UF|UC|UT|UPE)(?:,|$)/;
+
 const SUCCESS = 0;
 const SERVER_ERROR = 1;
 const ABANDONED = 2;
@@ -56,6 +59,19 @@ export class RequestSeries implements Perishable {
     this.flagged ??= new Float64Array(FLAGS.length * CODE_CLASSES.length);
     const cell = flag * CODE_CLASSES.length + codeClass;
     this.flagged[cell] = (this.flagged[cell] ?? 0) + 1;
+  }
+
+  /**
+   * All requests, and those among them that the upstream has failed: 5xx but for what was refused here (UO), and the flags of
+   * a failed upstream, whatever the status (gRPC has 200). docs/resilience.md has the same in PromQL.
+   */
+  totals(): { readonly requests: number; readonly failures: number } {
+    let [requests, failures] = [0, 0];
+    for (const { codeClass, flag, count } of this.counts()) {
+      requests += count;
+      if (UPSTREAM_FAILED.test(flag) || (codeClass === '5xx' && !flag.startsWith('UO'))) failures += count;
+    }
+    return { requests, failures };
   }
 
   /** Every combination that was counted so far. */

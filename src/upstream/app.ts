@@ -1,4 +1,4 @@
-// Our own app behind the inbound listener: one fixed endpoint, no ejection, no attempt deadline, retries for a refused connect only.
+// Our own app behind the inbound listener: one fixed endpoint, no ejection, no attempt deadline, retries for a refused connect only, no breaker.
 import type { Picker } from '../balancer/picker.ts';
 import { ProxyError } from '../errors.ts';
 import type { ServiceInstance, ServiceKey } from '../registry/types.ts';
@@ -36,6 +36,7 @@ export class App implements ForwardTarget {
       connect: options.connect ?? UPSTREAM_DEFAULTS.connect,
       timeout: TIMEOUT,
       retry: { ...UPSTREAM_DEFAULTS.retry, on: RETRY_ON },
+      breaker: { ...UPSTREAM_DEFAULTS.breaker, enabled: false },
     };
     this.queue = new PickQueue(key.service);
     this.endpoint = new Endpoint(recordOf(key, host, port), this.options, clock, connect, {

@@ -1,6 +1,7 @@
 // What an operator sees of upstreams: plain objects, made when somebody asks.
 import type { EndpointState, UpstreamFacts } from '../telemetry/metric-sources.ts';
 import { keyText } from '../registry/types.ts';
+import type { BreakerDescription } from './breaker-view.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { OutcomeCounts } from './outcome.ts';
 import { placementOf } from './placement.ts';
@@ -47,6 +48,8 @@ export interface UpstreamDescription {
   /** Requests that wait for the first list. */
   readonly queued: number;
   readonly retryBudgetRatio: number;
+  /** Absent where configuration has none. */
+  readonly breaker?: BreakerDescription;
   readonly attempts: OutcomeCounts;
   readonly endpoints: readonly EndpointDescription[];
   /** Records that could not be used. */
@@ -68,6 +71,7 @@ export function describeUpstream(entry: UpstreamEntry, nowMs: number): UpstreamD
     isPanicking: upstream.isPanicking,
     queued: upstream.queue.size,
     retryBudgetRatio: call.budget.ratioLeft(nowMs),
+    ...(call.breaker === undefined ? {} : { breaker: call.breaker.describe(nowMs) }),
     attempts: { ...upstream.outcomes },
     endpoints: known(upstream).map((endpoint) => describeEndpoint(endpoint, nowMs)),
     rejected: snapshot?.rejected ?? [],
@@ -110,6 +114,7 @@ export function upstreamFacts({ upstream, call }: UpstreamEntry, nowMs: number):
   return {
     name: upstream.name,
     endpoints,
+    breaker: call.breaker?.describe(nowMs).state ?? 'closed',
     retryBudgetRatio: call.budget.ratioLeft(nowMs),
     stalenessMs: upstream.stalenessMs,
     inFlight: upstream.inFlight,

@@ -222,7 +222,17 @@ export class ForwardAttempt
     this.deadline.disarm();
     // A retry may be at work on the request by now.
     if (this.request.attempts.at(-1) === this && !this.isRefused) this.request.workedOnBy(undefined);
-    this.claim?.settle(this.outcome(error));
+    if (this.claim !== undefined) this.settle(this.claim, error);
+  }
+
+  private settle(claim: Claim, error: ProxyError | undefined): void {
+    const { forwarder, request, result } = this;
+    const outcome = this.outcome(error);
+    claim.settle(outcome);
+    if (forwarder.observer === undefined) return;
+    const status = typeof result === 'number' ? result : 0;
+    const nowMs = outcome === 'success' ? request.answeredAtMs : forwarder.clock.now();
+    forwarder.observer.onAttemptEnd(outcome, status, this.failure ?? error, claim.startedAtMs, nowMs);
   }
 
   private outcome(error: ProxyError | undefined): Outcome {

@@ -3,6 +3,7 @@ import type { Picker } from '../balancer/picker.ts';
 import type { ProxyError } from '../errors.ts';
 import type { Clock } from '../util/clock.ts';
 import type { DeadlineList, DeadlineLists } from '../util/deadline-list.ts';
+import type { AttemptObserver } from './attempt-observer.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { UpstreamOptions } from './options.ts';
 import type { EjectionCause } from './outlier.ts';
@@ -28,14 +29,22 @@ export class Forwarder {
   readonly to: string | undefined;
   readonly clock: Clock;
   readonly deadlines: DeadlineList | undefined;
+  readonly observer: AttemptObserver | undefined;
   /** This one, and any after it, gets a connection on which nothing was sent yet. */
   readonly lastAttempt: number;
 
-  constructor(target: ForwardTarget, to: string | undefined, clock: Clock, deadlines: DeadlineLists) {
+  constructor(
+    target: ForwardTarget,
+    to: string | undefined,
+    clock: Clock,
+    deadlines: DeadlineLists,
+    observer: AttemptObserver | undefined,
+  ) {
     const { timeout, retry } = target.options;
     this.target = target;
     this.to = to;
     this.clock = clock;
+    this.observer = observer;
     this.deadlines = timeout.attemptMs > 0 ? deadlines.of(timeout.attemptMs) : undefined;
     this.lastAttempt = Math.max(2, retry.attempts);
   }

@@ -2,6 +2,7 @@
 import type { Handler, ProxyResponse } from '../http/message.ts';
 import type { Clock } from '../util/clock.ts';
 import type { DeadlineLists } from '../util/deadline-list.ts';
+import type { AttemptObserver } from './attempt-observer.ts';
 import { ForwardAttempt } from './forward-attempt.ts';
 import { Forwarder, type ForwardTarget } from './forward-target.ts';
 
@@ -10,14 +11,16 @@ import { Forwarder, type ForwardTarget } from './forward-target.ts';
  * registered sidecar says that nothing was executed is such an error, too, with `requestSent: false`. The last of the
  * attempts that `retry` may make gets a connection on which nothing was sent yet.
  * @param to what `x-pilotfish-to` is set to; undefined: it is left alone.
+ * @param observer is told how each attempt ended.
  */
 export function forward(
   target: ForwardTarget,
   to: string | undefined,
   clock: Clock,
   deadlines: DeadlineLists,
+  observer?: AttemptObserver,
 ): Handler {
-  const forwarder = new Forwarder(target, to, clock, deadlines);
+  const forwarder = new Forwarder(target, to, clock, deadlines, observer);
   return (request) =>
     new Promise<ProxyResponse>((resolve, reject) => {
       new ForwardAttempt(forwarder, request, resolve, reject).pick();

@@ -59,6 +59,26 @@ export interface OutlierOptions {
   readonly maxEjectedRatio: number;
 }
 
+/** When an upstream as a whole is not called for a while. */
+export interface BreakerOptions {
+  readonly enabled: boolean;
+  /** Failures in a row that are not recoverable; 0 = never. */
+  readonly consecutiveFailures: number;
+  /** Share of failing attempts within the window, 0..1. */
+  readonly errorRatio: number;
+  /** Attempts within the window below which the share says nothing. */
+  readonly minRequests: number;
+  readonly windowMs: number;
+  /** Before the first probe, in ms. */
+  readonly openMs: number;
+  /** Longest time between two probes, in ms. */
+  readonly maxOpenMs: number;
+  /** Probes in a row that have to succeed, one at a time, ≥ 1. */
+  readonly probes: number;
+  /** Opens where traffic drops and errors rise. */
+  readonly trafficDrop: boolean;
+}
+
 /** A `Config`'s upstream has this shape. */
 export interface UpstreamOptions {
   readonly balancer: PolicyName;
@@ -66,6 +86,7 @@ export interface UpstreamOptions {
   readonly timeout: TimeoutOptions;
   readonly retry: RetryOptions;
   readonly outlier: OutlierOptions;
+  readonly breaker: BreakerOptions;
 }
 
 /** DESIGN §4; configuration has the same defaults. */
@@ -79,4 +100,15 @@ export const UPSTREAM_DEFAULTS: UpstreamOptions = {
     budget: { ratio: 0.2, minPerSecond: 10 },
   },
   outlier: { consecutiveFailures: 5, baseEjectionMs: 5_000, maxEjectionMs: 120_000, maxEjectedRatio: 0.5 },
+  breaker: {
+    enabled: true,
+    consecutiveFailures: 100,
+    errorRatio: 0.8,
+    minRequests: 100,
+    windowMs: 10_000,
+    openMs: 250,
+    maxOpenMs: 5_000,
+    probes: 1,
+    trafficDrop: true,
+  },
 };

@@ -3,6 +3,7 @@ import { ProxyError } from '../errors.ts';
 import type { Handler, ProxyRequest, ProxyResponse } from '../http/message.ts';
 import { serviceKey, type ServiceKey } from '../registry/types.ts';
 import type { Timer } from '../util/clock.ts';
+import type { BreakerView } from './breaker-view.ts';
 import type { UpstreamOptions } from './options.ts';
 import { Upstream, type UpstreamContext } from './upstream.ts';
 
@@ -10,6 +11,8 @@ import { Upstream, type UpstreamContext } from './upstream.ts';
 export interface UpstreamCall {
   readonly handle: Handler;
   readonly budget: { ratioLeft(nowMs: number): number };
+  /** Undefined where configuration has none. */
+  readonly breaker: BreakerView | undefined;
 }
 
 /** One upstream that is open. */
@@ -83,6 +86,11 @@ export class Upstreams {
   /** All that are open. */
   all(): Iterable<UpstreamEntry> {
     return this.entries.values();
+  }
+
+  /** Those of all that are open, by name. */
+  *breakers(): Generator<readonly [upstream: string, breaker: BreakerView]> {
+    for (const [name, { call }] of this.entries) if (call.breaker !== undefined) yield [name, call.breaker];
   }
 
   /** Ends all watches; what is in flight ends, then connections are closed. */

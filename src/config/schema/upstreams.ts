@@ -1,6 +1,7 @@
 // `upstreams:` how the services that the app calls are called. `"*"` is merged under each alias (config/resolve.ts).
 import { z } from 'zod';
 import { duration, integer, number, text } from './scalar.ts';
+import { breaker } from './upstream-breaker.ts';
 
 /** The policies of this version, the default first. */
 export const BALANCERS = ['least-request', 'round-robin', 'random'] as const;
@@ -122,6 +123,7 @@ export const upstream = z
     timeout: timeout.prefault({}).describe('Bounds on waiting.'),
     retry: retry.prefault({}).describe('When another endpoint is tried.'),
     outlier: outlier.prefault({}).describe('Leaving out endpoints that keep failing.'),
+    breaker: breaker.prefault({}).describe('Refusing at once what the upstream as a whole cannot answer.'),
     service: z
       .strictObject({
         namespace: text('a namespace').default('default').describe('Namespace in the registry.'),

@@ -32,6 +32,18 @@ describe('rescue', () => {
     });
   });
 
+  it('says in whole seconds when to come back, where the error knows', () => {
+    for (const [retryAfterMs, text] of [
+      [0, '1'],
+      [250, '1'],
+      [1_001, '2'],
+      [undefined, undefined],
+    ] as const) {
+      const error = new ProxyError('PF_BREAKER_OPEN', 'open', retryAfterMs === undefined ? {} : { retryAfterMs });
+      expect(rescue(error, aRequest(), noBug).headers.get('retry-after')).toBe(text);
+    }
+  });
+
   it('keeps the error beside the answer, for the log', () => {
     const error = new ProxyError('PF_NO_ROUTE', 'no service is called "nope"');
     expect(rescue(error, aRequest(), noBug).failure).toBe(error);

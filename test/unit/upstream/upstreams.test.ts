@@ -174,6 +174,7 @@ describe('upstreams', () => {
     expect(upstreamFacts(entry, clock.now())).toEqual({
       name: 'orders',
       endpoints: { available: 2 },
+      breaker: 'closed',
       retryBudgetRatio: 1,
       stalenessMs: 0,
       inFlight: 0,
