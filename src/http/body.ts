@@ -4,7 +4,10 @@ import type { Headers } from './headers.ts';
 
 /** Who takes a body. After `onEnd` or `onError` nothing more comes. */
 export interface BodyReader {
-  /** A chunk (≥ 1 byte), as it came from the socket: valid for ever, but it may pin a 64 KiB slab, so copy what is kept for long. */
+  /**
+   * A chunk (≥ 1 byte), as it came from the socket: yours until you pass it on or give it back (lease.ts). It may pin a
+   * 64 KiB slab, so copy what is kept for long, and always what is both kept and passed on.
+   */
   onData(chunk: Buffer): void;
   /** The body is complete; `trailers` where there were any. */
   onEnd(trailers: Headers | undefined): void;

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { ProxyError } from '../errors.ts';
 import type { Body, BodyReader } from '../http/body.ts';
 import type { Headers } from '../http/headers.ts';
+import { giveBack, isLeased } from '../http/lease.ts';
 import { latin1 } from './latin1.ts';
 import { FRAMING_CHUNKED, lastChunk } from './serialize.ts';
 
@@ -57,6 +58,7 @@ export class BodyWriter implements BodyReader {
     const isChunked = this.framing === FRAMING_CHUNKED;
     if (chunk.length <= MAX_JOINED_BYTES) {
       const content = latin1(chunk);
+      giveBack(chunk);
       this.text += isChunked ? `${chunk.length.toString(16)}\r\n${content}\r\n` : content;
       if (this.text.length >= MAX_TEXT_CHARS) this.flush();
       else this.schedule();
@@ -66,12 +68,13 @@ export class BodyWriter implements BodyReader {
     const before = isChunked ? `${this.text}${chunk.length.toString(16)}\r\n` : this.text;
     this.text = '';
     let isFlowing: boolean;
+    const done = isLeased(chunk) ? () => giveBack(chunk) : undefined;
     if (before === '') {
-      isFlowing = socket.write(chunk);
+      isFlowing = socket.write(chunk, done);
     } else {
       socket.cork();
       socket.write(before, 'latin1');
-      isFlowing = socket.write(chunk);
+      isFlowing = socket.write(chunk, done);
       if (isChunked) isFlowing = socket.write('\r\n', 'latin1');
       socket.uncork();
     }

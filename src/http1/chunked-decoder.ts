@@ -2,6 +2,7 @@
 import type { Body } from '../http/body.ts';
 import { TOKEN } from '../http/field.ts';
 import type { Headers } from '../http/headers.ts';
+import { part } from '../http/lease.ts';
 import type { WireLimits } from '../http/limits.ts';
 import { parseTrailers, VALUE_CHAR } from './fields.ts';
 import type { Head } from './head.ts';
@@ -60,7 +61,7 @@ export class ChunkedDecoder {
     while (at < chunk.length && this.state !== DONE) {
       if (this.state === DATA) {
         const end = Math.min(chunk.length, at + this.size);
-        body.push(at === 0 && end === chunk.length ? chunk : chunk.subarray(at, end));
+        body.push(part(chunk, at, end));
         this.size -= end - at;
         at = end;
         if (this.size === 0) this.state = DATA_CR;

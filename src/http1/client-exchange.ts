@@ -4,6 +4,7 @@ import { TLSSocket } from 'node:tls';
 import { ProxyError } from '../errors.ts';
 import { Body, type BodySource } from '../http/body.ts';
 import { FIELD } from '../http/field.ts';
+import { part } from '../http/lease.ts';
 import type { Exchange, ExchangeReceiver } from '../http/exchange.ts';
 import { ProxyResponse, type ProxyRequest } from '../http/message.ts';
 import {
@@ -152,7 +153,7 @@ export class ClientExchange implements Exchange, BodySource, BodyWriterOwner {
     }
     const end = Math.min(chunk.length, offset + this.left);
     this.left -= end - offset;
-    body.push(offset === 0 && end === chunk.length ? chunk : chunk.subarray(offset, end));
+    body.push(part(chunk, offset, end));
     if (this.left === 0) this.isAnswerDone = true;
     return end;
   }

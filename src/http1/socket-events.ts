@@ -1,8 +1,10 @@
 // HOT PATH. Joins a socket and its connection with listener functions that all connections share: no closure for each.
 import type { OnReadOpts, Socket } from 'node:net';
+import { giveBack, lease, READ_BYTES, readBuffer, takeBack } from '../http/lease.ts';
 
 /** A connection that owns a socket. */
 export interface SocketOwner {
+  /** `chunk` may be a lease: valid during the call, and of it what `part` was cut from. */
   read(chunk: Buffer): void;
   /** The peer has closed its direction. */
   ended(): void;
@@ -28,15 +30,16 @@ export function own(socket: Socket, owner: SocketOwner): void {
   socket.on('close', onClose);
 }
 
-/** Largest read. A read that fills it is followed by others of its size: those get a buffer of their own, which is passed on uncopied. */
-const READ_BYTES = 65_536;
+/** Up to here a read is copied: it is not worth a buffer of its own. */
+const SMALL_BYTES = 8_192;
 const shared = Buffer.allocUnsafeSlow(READ_BYTES);
 /** What the connection whose callback ran last reads into next; asked for at once, and given to no other. */
 let ownBuffer: Buffer | undefined;
 
 /**
- * For `net.connect`: small answers are read into one buffer that all connections share, and copied out of it, instead of
- * into 64 KiB allocated and given back for each read; and they pass by the stream machinery.
+ * For `net.connect`: reads go past the stream machinery, into one buffer that all connections share, and are copied out
+ * of it, instead of into 64 KiB allocated and given back for each read. A read that fills it is followed by others of its
+ * size: those get a buffer of their own, on lease, and are passed on uncopied.
  */
 export const SHARED_READS: OnReadOpts = {
   // Node asks behind each callback, and when a socket connects: that one must not get what another reads into.
@@ -45,10 +48,24 @@ export const SHARED_READS: OnReadOpts = {
     ownBuffer = undefined;
     return buffer;
   },
-  callback(this: OwnedSocket, bytes: number, buffer: Uint8Array): boolean {
-    const read = buffer === shared ? Buffer.from(shared.subarray(0, bytes)) : Buffer.from(buffer.buffer, 0, bytes);
-    this[OWNER]?.read(read);
-    ownBuffer = bytes === READ_BYTES ? Buffer.allocUnsafeSlow(READ_BYTES) : undefined;
+  callback(this: OwnedSocket, bytes: number, filled: Uint8Array): boolean {
+    const buffer = filled as Buffer;
+    const owner = this[OWNER];
+    if (bytes <= SMALL_BYTES) {
+      const read = Buffer.from(buffer.subarray(0, bytes));
+      if (buffer !== shared) takeBack(buffer);
+      owner?.read(read);
+      return true;
+    }
+    let leased = buffer;
+    if (buffer === shared) {
+      leased = readBuffer();
+      shared.copy(leased, 0, 0, bytes);
+    }
+    const read = lease(leased, bytes);
+    owner?.read(read);
+    giveBack(read);
+    if (bytes === READ_BYTES) ownBuffer = readBuffer();
     return true;
   },
 };

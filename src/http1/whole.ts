@@ -1,5 +1,6 @@
 // HOT PATH. A small message whose content is complete, as one text for one write.
 import type { Headers } from '../http/headers.ts';
+import { giveBack } from '../http/lease.ts';
 import { latin1 } from './latin1.ts';
 import { FRAMING_CHUNKED, lastChunk } from './serialize.ts';
 
@@ -17,6 +18,7 @@ export function joinWhole(
   for (const chunk of whole.content) {
     bytes += chunk.length;
     text += framing === FRAMING_CHUNKED ? `${chunk.length.toString(16)}\r\n${latin1(chunk)}\r\n` : latin1(chunk);
+    giveBack(chunk);
   }
   if (framing >= 0 && bytes !== framing) return undefined;
   return framing === FRAMING_CHUNKED ? text + lastChunk(whole.trailers) : text;

@@ -2,13 +2,15 @@
 import type { ProxyError } from '../errors.ts';
 import { Body, type BodyReader, type BodySource } from '../http/body.ts';
 import type { Headers } from '../http/headers.ts';
+import { isLeased } from '../http/lease.ts';
 
 /** More than this is not held: a request that has sent more cannot be tried again. */
 export const MAX_REPLAY_BYTES = 65_536;
 
 /**
  * `open` for each attempt, then `commit` once no further one will come. The content is read from the client only while an
- * attempt reads it. What is held is copied: a slice would pin the 64 KiB that it was cut from.
+ * attempt reads it. What is held is copied where it is a slice that
+ * would pin the 64 KiB it was cut from.
  */
 export class ReplayBody implements BodyReader {
   private readonly original: Body;
@@ -109,9 +111,14 @@ export class ReplayBody implements BodyReader {
       this.isTooLong = true;
       this.held = [];
     } else {
-      this.held.push(Buffer.from(chunk));
+      this.held.push(isWorthKeeping(chunk) ? chunk : Buffer.from(chunk));
     }
   }
+}
+
+/** A chunk that is most of what it pins needs no copy. */
+function isWorthKeeping(chunk: Buffer): boolean {
+  return chunk.buffer.byteLength <= 2 * chunk.length && !isLeased(chunk);
 }
 
 /** What an attempt's body asks of the client's: an earlier attempt asks in vain. */

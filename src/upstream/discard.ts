@@ -1,6 +1,7 @@
 // An answer that nobody is given: read to its end where that is near, so that its connection can be used again.
 import { ProxyError } from '../errors.ts';
 import type { Body, BodyReader } from '../http/body.ts';
+import { giveBack } from '../http/lease.ts';
 
 /** Beyond this a new connection is cheaper. */
 const MAX_BYTES = 65_536;
@@ -22,6 +23,7 @@ class Discard implements BodyReader {
 
   onData(chunk: Buffer): void {
     this.left -= chunk.length;
+    giveBack(chunk);
     if (this.left < 0) this.body.cancel(notWanted());
   }
 

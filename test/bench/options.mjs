@@ -18,6 +18,7 @@ export const HELP = `npm run bench -- [options]
 
 bench:profile        block A's load on the sidecar under --cpu-prof, then its top self times
   --seconds N  --top N  --log (with the access log)  --keep FILE (copy of the .cpuprofile)  --row ID (any row run by node)
+  --path PATH (instead of /: /64k, /10m)
 `;
 
 /**
@@ -32,7 +33,7 @@ bench:profile        block A's load on the sidecar under --cpu-prof, then its to
  * @property {boolean} write
  * @property {boolean} list
  * @property {boolean} help
- * @property {{ top: number, log: boolean, keep: string | undefined, row: string | undefined }} profile
+ * @property {{ top: number, log: boolean, keep: string | undefined, row: string | undefined, path: string }} profile
  */
 
 /** @param {string[]} argv @returns {Options} */
@@ -54,6 +55,7 @@ export function readOptions(argv) {
       log: { type: 'boolean', default: false },
       keep: { type: 'string' },
       row: { type: 'string' },
+      path: { type: 'string', default: '/' },
     },
   });
   const blocks = values.only === undefined ? BLOCKS : values.only.toUpperCase().split(',');
@@ -71,7 +73,13 @@ export function readOptions(argv) {
     write: values.write,
     list: values.list,
     help: values.help,
-    profile: { top: positive('--top', values.top) ?? 30, log: values.log, keep: values.keep, row: values.row },
+    profile: {
+      top: positive('--top', values.top) ?? 30,
+      log: values.log,
+      keep: values.keep,
+      row: values.row,
+      path: values.path,
+    },
   };
 }
 

@@ -10,6 +10,7 @@ import type { DownstreamEnd, DownstreamTimeouts, ServingContext } from '../../..
 import { Http1ClientConnection } from '../../../src/http1/client-connection.ts';
 import type { ClientOptions } from '../../../src/http1/client-options.ts';
 import { serveHttp1, type Http1ServerConnection } from '../../../src/http1/server-connection.ts';
+import { SHARED_READS } from '../../../src/http1/socket-events.ts';
 import { systemClock } from '../../../src/util/clock.ts';
 import { DeadlineLists } from '../../../src/util/deadline-list.ts';
 
@@ -194,7 +195,7 @@ export function clientOptions(overrides: Partial<ClientOptions> = {}): ClientOpt
 
 /** A connection of ours to a port. */
 export async function connectTo(port: number, pool: Pool, options = clientOptions()): Promise<Http1ClientConnection> {
-  const socket = connect({ port, host: '127.0.0.1', noDelay: true });
+  const socket = connect({ port, host: '127.0.0.1', noDelay: true, onread: SHARED_READS });
   opened.push(() => socket.destroy());
   await new Promise<void>((resolve, reject) => {
     socket.once('connect', resolve);
