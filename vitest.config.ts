@@ -3,7 +3,8 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    globalSetup: ['test/support/build.ts'],
+    globalSetup: ['test/support/build.ts', 'test/support/missing.ts'],
+    setupFiles: ['test/support/orphan.ts'],
     testTimeout: 20_000,
     hookTimeout: 20_000,
     pool: 'forks',

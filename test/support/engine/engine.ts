@@ -3,7 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { missing } from '../servers/index.ts';
+import { reportMissing } from '../missing.ts';
 import { Docker } from './docker.ts';
 
 /** An engine until `close`. */
@@ -21,30 +21,37 @@ const NEEDED = ['bash', 'dockerd', 'ip', 'unshare', 'setpriv'] as const;
 const START_MS = 40_000;
 
 /**
- * An engine that answers (`DOCKER_HOST`, or the default socket), else one started from Debian's `docker.io`. None:
- * undefined and the reason on the terminal, or an error where `PILOTFISH_REQUIRE_ALL=1` and `PILOTFISH_REQUIRE_ENGINE=1`.
+ * An engine that answers, else one started from Debian's `docker.io`. None: undefined and the reason on the terminal, or an
+ * error where `PILOTFISH_REQUIRE_ENGINE=1`.
  */
 export async function findEngine(): Promise<Engine | undefined> {
-  const found = await find();
+  const found = await answeringEngine();
   if (typeof found !== 'string') return found;
-  skip(found);
+  const own = await ownEngine(found);
+  if (typeof own !== 'string') return own;
+  reportMissing('container engine', own, process.env['PILOTFISH_REQUIRE_ENGINE'] === '1');
   return undefined;
 }
 
-/** The engine, or why there is none. */
-async function find(): Promise<Engine | string> {
+/** The one that `DOCKER_HOST` or docker's own configuration names, or why there is none that could be used. */
+export async function answeringEngine(): Promise<Engine | string> {
   if (!isOnPath('docker')) return 'no docker in the path';
   const docker = new Docker();
-  if ((await docker.version()) !== undefined) return { docker, isOwn: false, close: () => Promise.resolve() };
-  if (process.platform !== 'linux' || process.getuid?.() !== 0) {
-    return 'no engine answers, and only root on Linux may start one';
-  }
-  const absent = NEEDED.filter((tool) => !isOnPath(tool));
-  if (absent.length > 0) return `no engine answers, and to start one there is no ${absent.join(', no ')}`;
+  // What is published there would not be on 127.0.0.1.
+  if (/^(tcp|ssh|https?):/.test(process.env['DOCKER_HOST'] ?? '')) return 'DOCKER_HOST names an engine of another host';
+  if ((await docker.version()) === undefined) return 'no engine answers';
+  return { docker, isOwn: false, close: () => Promise.resolve() };
+}
+
+/** @param why there is no other */
+async function ownEngine(why: string): Promise<Engine | string> {
+  if (process.platform !== 'linux' || process.getuid?.() !== 0) return `${why}, and only root on Linux may start one`;
+  const absent = ['docker', ...NEEDED].filter((tool) => !isOnPath(tool));
+  if (absent.length > 0) return `${why}, and to start one there is no ${absent.join(', no ')}`;
   try {
     return await startEngine();
   } catch (error) {
-    return `no engine answers, and one of our own does not start: ${String(error)}`;
+    return `${why}, and one of our own does not start: ${String(error)}`;
   }
 }
 
@@ -83,15 +90,6 @@ function hostOf(child: ChildProcess): Promise<string> {
       reject(new Error(err.trim()));
     });
   });
-}
-
-function skip(reason: string): void {
-  if (process.env['PILOTFISH_REQUIRE_ALL'] === '1' && process.env['PILOTFISH_REQUIRE_ENGINE'] === '1') {
-    throw new Error(`a container engine is required: ${reason}`);
-  }
-  if (missing.has('container engine')) return;
-  missing.set('container engine', reason);
-  process.stderr.write(`\n*** SKIPPED: no container engine to test with (${missing.size} missing): ${reason}\n\n`);
 }
 
 function isOnPath(file: string): boolean {

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Builds the real servers that tests run against, from pinned sources, into a cache outside the checkout (npm run servers).
-#   fill-cache.sh [etcd-3.6.16 …]     default: Consul 1.8.7, all of go/* and Nacos 2.3.2; what is there already is left alone
+#   fill-cache.sh [etcd-3.6.16 …]     default: Consul 1.8.7, all of go/* and Nacos 2.3.2; what is there already is left alone;
+#                                     then, where a container engine answers, the images of images.txt or stand-ins for them
 # PILOTFISH_CACHE: the cache, ~/.cache/pilotfish by default. Go's own module and build caches are used and kept.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
@@ -16,7 +17,8 @@ go_build() {
   mv "$target.$$" "$target"
 }
 
-[ $# -gt 0 ] || set -- consul-1.8.7 $(ls "$here/go") nacos-2.3.2
+with_images=false
+[ $# -gt 0 ] || { with_images=true; set -- consul-1.8.7 $(ls "$here/go") nacos-2.3.2; }
 for server in "$@"; do
   case $server in
   etcd-*) go_build "$server" ./etcd etcd ;;
@@ -26,3 +28,7 @@ for server in "$@"; do
   *) echo "unknown server: $server" >&2; exit 1 ;;
   esac
 done
+if "$with_images" && docker version >/dev/null 2>&1; then
+  # What is not to be had is told, here and by the tests that go without.
+  bash "$here/../engine/images.sh" --stand-ins $(grep -v '^#' "$here/images.txt") || true
+fi

@@ -2,6 +2,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { reportMissing } from '../missing.ts';
 
 /** A server of one version. */
 export type FoundServer =
@@ -21,9 +22,6 @@ export interface ServerQuery {
   readonly isOnPath?: boolean;
 }
 
-/** Names of servers that were looked for and are not there, with the reason. */
-export const missing = new Map<string, string>();
-
 /** Where `npm run servers` puts what it builds: outside the checkout, kept between runs. */
 export function cacheDirectory(): string {
   return process.env['PILOTFISH_CACHE'] ?? join(homedir(), '.cache', 'pilotfish');
@@ -37,21 +35,12 @@ export function findServers(query: ServerQuery): FoundServer[] {
   const { name } = query;
   const named = (process.env[query.variable] ?? '').split(/\s+/).filter((word) => word !== '');
   if (named.length > 0) return named.map((address) => ({ from: 'variable', name, address }));
-  // testcontainers has its place here: official images, where an engine answers.
   const found: FoundServer[] = [...onPath(query), ...inCache(query)].map((path) => ({ from: 'binary', name, path }));
   if (found.length === 0) {
     const reason = `no ${query.file}: not in ${cacheDirectory()} (npm run servers), and ${query.variable} is not set`;
-    reportMissing(name, reason);
+    reportMissing(`real ${name}`, reason);
   }
   return found;
-}
-
-/** Tells that a server is not there: once, loudly, counted; an error where all are required. */
-export function reportMissing(name: string, reason: string): void {
-  if (process.env['PILOTFISH_REQUIRE_ALL'] === '1') throw new Error(`${name} is required: ${reason}`);
-  if (missing.has(name)) return;
-  missing.set(name, reason);
-  process.stderr.write(`\n*** SKIPPED: no real ${name} to test against (${missing.size} missing): ${reason}\n\n`);
 }
 
 function onPath({ file, isOnPath = true }: ServerQuery): string[] {
