@@ -41,27 +41,44 @@ let cuts = 0;
 
 /** @param {Request} request @param {Response} response @param {{ inService: number }} door */
 function act(request, response, door) {
-  const [, kind, value] = /^\/(n|wait|bytes)\/(\d+)$/.exec(request.url ?? '') ?? [];
-  if (kind === undefined) return void response.end('well\n');
-  if (kind === 'bytes') return void response.end(Buffer.alloc(Number(value), 'x'));
-  if (kind === 'wait') return void setTimeout(() => response.end('waited\n'), Number(value));
-  if (faults.limit > 0 && door.inService >= faults.limit) return refuse(response);
+  const [, kind = '', value = ''] = /^\/(n|wait|bytes)\/(\d+)$/.exec(request.url ?? '') ?? [];
+  if (kind === 'bytes') response.end(Buffer.alloc(Number(value), 'x'));
+  else if (kind === 'wait') setTimeout(() => response.end('waited\n'), Number(value));
+  else if (kind === 'n') execute(request, response, door, value);
+  else response.end('well\n');
+}
+
+/** @param {Request} request @param {Response} response @param {{ inService: number }} door @param {string} number */
+function execute(request, response, door, number) {
+  if (faults.limit > 0 && door.inService >= faults.limit) {
+    refuse(response);
+    return;
+  }
   count++;
-  entry.writeUInt32LE(Number(value));
+  entry.writeUInt32LE(Number(number));
   writeSync(logFile, entry);
-  if (isDue(faults.resetEvery)) return void request.socket.resetAndDestroy();
-  if (isDue(faults.unavailableEvery)) return refuse(response);
+  if (isDue(faults.resetEvery)) {
+    request.socket.resetAndDestroy();
+    return;
+  }
+  if (isDue(faults.unavailableEvery)) {
+    refuse(response);
+    return;
+  }
   door.inService++;
   response.once('close', () => door.inService--);
-  if (faults.delayMs > 0) setTimeout(() => answer(response, value), faults.delayMs);
-  else answer(response, value);
+  if (faults.delayMs > 0) setTimeout(() => answer(response, number), faults.delayMs);
+  else answer(response, number);
 }
 
 /** @param {Response} response @param {string} number */
 function answer(response, number) {
   const body = Buffer.alloc(faults.answerBytes, 'x');
   body.write(`${number} `, 'latin1');
-  if (isDue(faults.cutEvery)) return cut(response, body);
+  if (isDue(faults.cutEvery)) {
+    cut(response, body);
+    return;
+  }
   const { hangUp } = faults;
   response.writeHead(200, {
     'content-length': body.length,
@@ -89,7 +106,10 @@ function cut(response, body) {
   const { socket } = response;
   response.write(body.subarray(0, body.length >> 1), () => {
     // Later, so that what was written is on its way and is not lost with a reset.
-    setTimeout(() => (way === 0 ? socket?.resetAndDestroy() : socket?.end()), 5);
+    setTimeout(() => {
+      if (way === 0) socket?.resetAndDestroy();
+      else socket?.end();
+    }, 5);
   });
 }
 

@@ -41,8 +41,8 @@ function change() {
   track(isThere[i] ? records.put(i, 50 + (changes % 100)) : records.remove(i));
 }
 
-/** @param {unknown} call */
+/** @param {Promise<unknown>} call */
 function track(call) {
-  const one = Promise.resolve(call).finally(() => pending.delete(one));
+  const one = call.finally(() => pending.delete(one));
   pending.add(one);
 }

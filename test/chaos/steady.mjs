@@ -43,7 +43,7 @@ const SETTLE_MS = 7_000;
  * @property {number} [warmSeconds]  of load before the fault; default 3, in the short form 2
  * @property {number} seconds        of load from the fault on
  * @property {number} [answerBytes]
- * @property {(clock: { begunAt: number, sleep: (ms: number) => Promise<void> }) => Promise<void>} strike  begins the fault;
+ * @property {(clock: { begunAt: number, sleep: (ms: number) => Promise<void> }) => Promise<unknown>} strike  begins the fault;
  *   ms since 1970
  * @property {() => Promise<void>} [heal]  after the load: lets the copies write down what had reached them
  *

@@ -113,7 +113,7 @@ export const allDown = {
 async function playHang(stage, seconds, hang) {
   const { figures, answered } = await underLoad(stage, {
     seconds,
-    strike: async () => hang(),
+    strike: () => Promise.resolve().then(hang),
     async heal() {
       stage.copies[0].thaw();
       await new Promise((resolve) => setTimeout(resolve, THAW_MS));

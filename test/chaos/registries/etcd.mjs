@@ -1,5 +1,6 @@
 // A real etcd of one member, with records of ours in it.
 import { join } from 'node:path';
+import { noop } from 'cockatiel';
 import { Etcd3 } from 'etcd3';
 import { find } from '../../bench/find.mjs';
 import { start, stop } from '../../bench/processes.mjs';
@@ -9,15 +10,22 @@ import { SERVICE } from '../service.mjs';
 const PREFIX = `/pilotfish/default/default/${SERVICE}/`;
 const START_MS = 20_000;
 
-/** The keys of the service's records. @param {string} address @param {readonly number[]} endpoints */
+/**
+ * The keys of the service's records.
+ * @param {string} address @param {readonly number[]} endpoints
+ * @returns {import('./index.mjs').Records & { close: () => void }}
+ */
 export function etcdRecords(address, endpoints) {
-  const client = new Etcd3({ hosts: `http://${address}`, dialTimeout: 3_000 });
+  const client = new Etcd3({
+    hosts: `http://${address}`,
+    dialTimeout: 3_000,
+    faultHandling: { host: () => noop, global: noop }, // a server that only starts is no reason to stop asking
+  });
+  const value = (/** @type {number} */ i, /** @type {number} */ weight) =>
+    JSON.stringify({ v: 1, host: '127.0.0.1', port: endpoints[i], weight });
   return {
-    /** @param {number} i index of the endpoint @param {number} weight */
-    put: (i, weight) =>
-      client.put(`${PREFIX}copy-${i}`).value(JSON.stringify({ v: 1, host: '127.0.0.1', port: endpoints[i], weight })),
-    /** @param {number} i */
-    remove: (i) => client.delete().key(`${PREFIX}copy-${i}`),
+    put: (i, weight) => client.put(`${PREFIX}copy-${i}`).value(value(i, weight)).exec(),
+    remove: (i) => client.delete().key(`${PREFIX}copy-${i}`).exec(),
     close: () => client.close(),
   };
 }
@@ -54,9 +62,7 @@ export const etcdRegistry = {
       yaml: `{ type: etcd, allowLoopback: true, etcd: { endpoints: ["http://127.0.0.1:${port}"] } }`,
       flapArgument: `127.0.0.1:${port}`,
       kill: () => stop(one),
-      keepOnly: async (count) => {
-        await Promise.all(endpoints.map((_, i) => (i < count ? undefined : records.remove(i))));
-      },
+      keepOnly: (count) => Promise.all(endpoints.slice(count).map((_, i) => records.remove(count + i))),
       close: async () => {
         records.close();
         await stop(one);

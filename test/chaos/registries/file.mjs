@@ -1,26 +1,27 @@
 // The embedded registry with records of ours in it: a directory with one file for each instance.
-import { mkdirSync, readdirSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
+import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SERVICE } from '../service.mjs';
 
 /** As long as a record may live without a heartbeat: these have none. */
 const TTL_MS = 3_600_000;
 
-/** The files of the service's records. @param {string} root @param {readonly number[]} endpoints */
+/** The files of the service's records. @param {string} root @param {readonly number[]} endpoints @returns {import('./index.mjs').Records} */
 export function fileRecords(root, endpoints) {
   const directory = join(root, 'default', 'default', SERVICE);
   const path = (/** @type {number} */ i) => join(directory, `copy-${i}.json`);
   mkdirSync(directory, { recursive: true });
   return {
-    /** @param {number} i index of the endpoint @param {number} weight */
     put(i, weight) {
       const temporary = join(directory, '.new-0000000000000000');
       writeFileSync(temporary, JSON.stringify({ v: 1, host: '127.0.0.1', port: endpoints[i], weight, ttlMs: TTL_MS }));
       renameSync(temporary, path(i));
+      return Promise.resolve();
     },
-    /** @param {number} i */
     remove(i) {
       unlinkSync(path(i));
+      return Promise.resolve();
     },
   };
 }
@@ -33,16 +34,13 @@ export const fileRegistry = {
   async open({ directory, endpoints }) {
     const root = join(directory, 'registry');
     const records = fileRecords(root, endpoints);
-    endpoints.forEach((_, i) => records.put(i, 100));
+    await Promise.all(endpoints.map((_, i) => records.put(i, 100)));
     return {
       yaml: `{ type: file, file: { directory: ${root} } }`,
       flapArgument: root,
-      kill: async () => renameSync(root, `${root}-gone`),
-      keepOnly: async (count) => {
-        const service = join(root, 'default', 'default', SERVICE);
-        for (const name of readdirSync(service).slice(count)) rmSync(join(service, name));
-      },
-      close: async () => undefined,
+      kill: () => rename(root, `${root}-gone`),
+      keepOnly: (count) => Promise.all(endpoints.slice(count).map((_, i) => records.remove(count + i))),
+      close: () => Promise.resolve(),
     };
   },
 };

@@ -3,11 +3,15 @@ import { etcdRegistry } from './etcd.mjs';
 import { fileRegistry } from './file.mjs';
 
 /**
+ * @typedef {object} Records     of the service, one for each endpoint
+ * @property {(i: number, weight: number) => Promise<unknown>} put  `i`: index of the endpoint
+ * @property {(i: number) => Promise<unknown>} remove
+ *
  * @typedef {object} Broken       a registry that is ours to break
  * @property {string} yaml        `registry:` in one line
  * @property {string} flapArgument  what flap.mjs finds it by
  * @property {() => Promise<void>} kill
- * @property {(count: number) => Promise<void>} keepOnly  removes all records but so many, at once
+ * @property {(count: number) => Promise<unknown>} keepOnly  removes all records but so many, at once
  * @property {() => Promise<void>} close
  *
  * @typedef {object} RegistryKind
