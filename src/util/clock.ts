@@ -17,17 +17,29 @@ export interface Clock {
   random(): number;
 }
 
+/**
+ * Calls back after what had come by then was read: where the loop stood still for a second, Node runs timers first, and what
+ * arrived in time would count as late.
+ */
 class SystemTimer implements Timer {
-  private readonly handle: NodeJS.Timeout;
+  /** @internal */ readonly callback: () => void;
+  /** @internal */ immediate: NodeJS.Immediate | undefined = undefined;
+  private readonly timeout: NodeJS.Timeout;
 
   constructor(delayMs: number, callback: () => void) {
-    this.handle = setTimeout(callback, Math.min(delayMs, 2_147_483_647));
-    this.handle.unref();
+    this.callback = callback;
+    this.timeout = setTimeout(afterReading, Math.min(delayMs, 2_147_483_647), this);
+    this.timeout.unref();
   }
 
   cancel(): void {
-    clearTimeout(this.handle);
+    clearTimeout(this.timeout);
+    clearImmediate(this.immediate);
   }
+}
+
+function afterReading(timer: SystemTimer): void {
+  timer.immediate = setImmediate(timer.callback);
 }
 
 /** The real clock. */
