@@ -19,6 +19,12 @@ export interface Abortable {
   abort(reason: ProxyError): void;
 }
 
+/** Who may let a request try elsewhere while its attempt still runs. */
+export interface Mover {
+  /** True pays for another try, which the attempt then makes room for by failing. */
+  pay(request: ProxyRequest, requestSent: boolean): boolean;
+}
+
 /** Told of informational (1xx) answers as they come; 101 is not one of them: it is a response with `isTunnel`. */
 export type InformationalListener = (status: number, headers: Headers) => void;
 
@@ -67,6 +73,10 @@ export class ProxyRequest {
   answeredAtMs = 0;
   /** Monotonic ms at which its content had come whole; 0 while it has not, and where there is none. Set by the codec. */
   contentAtMs = 0;
+  /** Set by the layer that tries again. */
+  mover: Mover | undefined = undefined;
+  /** Whether its attempt was given up for another one, which happens once; `paid` until that one is made. */
+  move: 'none' | 'paid' | 'made' = 'none';
   /** Set by the listener. */
   onInformational: InformationalListener | undefined = undefined;
   /** Why the client's side ended it; undefined while it has not. */

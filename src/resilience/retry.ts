@@ -1,12 +1,13 @@
 // HOT PATH. The one retry loop: tries, asks the policy and the budget, and tries elsewhere, within the request's deadline.
 import { ProxyError } from '../errors.ts';
-import type { Handler, Layer, ProxyRequest, ProxyResponse } from '../http/message.ts';
+import type { Handler, Layer, Mover, ProxyRequest, ProxyResponse } from '../http/message.ts';
 import { discard } from '../upstream/discard.ts';
+import { isIdempotent } from '../upstream/idempotent.ts';
 import type { RetryOptions } from '../upstream/options.ts';
 import type { Clock } from '../util/clock.ts';
 import type { DeadlineList, DeadlineLists } from '../util/deadline-list.ts';
 import { RequestDeadline } from './deadline.ts';
-import { ReplayBody } from './replay-body.ts';
+import { MAX_REPLAY_BYTES, ReplayBody } from './replay-body.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import { mayRetryError, mayRetryStatus } from './retry-policy.ts';
 
@@ -34,7 +35,7 @@ export function retry(options: RetryOptions, context: RetryContext): Layer {
   };
 }
 
-class RetryLoop {
+class RetryLoop implements Mover {
   private readonly options: RetryOptions;
   private readonly context: RetryContext;
   private readonly deadlines: DeadlineList | undefined;
@@ -50,6 +51,7 @@ class RetryLoop {
   async run(request: ProxyRequest): Promise<ProxyResponse> {
     const { deadlines, options, context } = this;
     context.budget.deposit(request.receivedAtMs);
+    request.mover = this;
     const deadline =
       deadlines === undefined ? undefined : new RequestDeadline(request, context.clock, deadlines, context.requestMs);
     const replay =
@@ -77,9 +79,26 @@ class RetryLoop {
     }
   }
 
+  /** Once for each request: one that stops whoever works on it must not wander from one to the next. */
+  pay(request: ProxyRequest, requestSent: boolean): boolean {
+    const { on, attempts } = this.options;
+    if (request.move !== 'none' || request.attempts.length >= attempts || request.aborted !== undefined) return false;
+    const isAllowed = requestSent ? on.attemptTimeout && isIdempotent(request.method) : on.connect;
+    if (!isAllowed || request.body.received > MAX_REPLAY_BYTES) return false;
+    if (!this.withdraw()) return false;
+    request.move = 'paid';
+    return true;
+  }
+
   /** The budget is asked last: what it gives is spent. */
   private mayTryAgain(request: ProxyRequest, replay: ReplayBody | undefined): boolean {
     if (request.aborted !== undefined || replay?.canReplay === false) return false;
+    if (request.move !== 'paid') return this.withdraw();
+    request.move = 'made';
+    return true;
+  }
+
+  private withdraw(): boolean {
     const { budget, breaker, clock } = this.context;
     const nowMs = clock.now();
     return breaker?.wouldRefuse(nowMs) !== true && budget.withdraw(nowMs);

@@ -19,7 +19,13 @@ export interface AppOptions {
 }
 
 /** The bounds of an app's answers are its callers': a long poll that they allow must not end here. */
-const TIMEOUT = { requestMs: 0, attemptMs: 0, stallMs: 0, idleMs: UPSTREAM_DEFAULTS.timeout.idleMs };
+const TIMEOUT = {
+  requestMs: 0,
+  attemptMs: 0,
+  hang: 'off',
+  stallMs: 0,
+  idleMs: UPSTREAM_DEFAULTS.timeout.idleMs,
+} as const;
 const RETRY_ON = { connect: true, resetBeforeResponse: false, attemptTimeout: false, statuses: [] };
 
 /** What cannot be sent to the app was not executed, and callers are told so (PF_APP_DOWN): they try another copy. */
@@ -28,6 +34,7 @@ export class App implements ForwardTarget {
   readonly endpoint: Endpoint;
   readonly picker: Picker<Endpoint>;
   readonly queue: PickQueue;
+  readonly hangs = undefined;
 
   constructor(options: AppOptions, clock: Clock, connect: Connect) {
     const { key, host, port, isUp } = options;

@@ -1,10 +1,14 @@
 // Ejects endpoints that fail and lets them back in: the one writer of all outlier records of an upstream.
 import type { Clock, Timer } from '../util/clock.ts';
 import type { Endpoint } from './endpoint.ts';
+import { LivenessProbe } from './liveness-probe.ts';
 import type { OutlierOptions } from './options.ts';
 import { isFailure, type Outcome } from './outcome.ts';
 import { maxEjected, type EjectionCause } from './outlier.ts';
 import { isEjectable } from './placement.ts';
+
+/** How long one that hung is waited for, before it is asked on another connection. */
+const HUNG_PROBE_MS = 10_000;
 
 /** What ejections concern. */
 export interface EjectionScope {
@@ -17,7 +21,8 @@ export interface EjectionScope {
 }
 
 /**
- * An ejection ends when its time is over and a connection can be opened; where it cannot, it is longer the next time.
+ * An ejection ends when its time is over and a connection can be opened; where it cannot, it is longer the next time. One
+ * that hung has to answer: its kernel opens connections all the same.
  * Where an update leaves more ejected than `maxEjected`, those that would be back first are back at once.
  */
 export class Ejections {
@@ -27,6 +32,8 @@ export class Ejections {
   private timer: Timer | undefined = undefined;
   private timerAtMs = Infinity;
   private isClosed = false;
+  /** Questions that are open. */
+  private readonly probes = new Map<Endpoint, LivenessProbe>();
 
   constructor(clock: Clock, options: OutlierOptions, scope: EjectionScope) {
     this.clock = clock;
@@ -69,6 +76,8 @@ export class Ejections {
   close(): void {
     this.isClosed = true;
     this.timer?.cancel();
+    for (const probe of this.probes.values()) probe.cancel();
+    this.probes.clear();
   }
 
   private count(nowMs: number): { readonly ejectable: number; readonly ejected: Endpoint[] } {
@@ -104,15 +113,28 @@ export class Ejections {
   private tryReadmit(endpoint: Endpoint): void {
     const { outlier, pool } = endpoint;
     outlier.ejectedUntilMs = Infinity; // Until the verdict.
-    pool.probe((error) => {
+    const settle = (isWell: boolean): void => {
       if (this.isClosed || outlier.ejectedUntilMs !== Infinity) return;
-      if (error === undefined) {
+      if (isWell) {
         outlier.readmit(this.clock.now());
         this.scope.onEjectionsChanged();
       } else {
         outlier.eject(outlier.cause, this.clock.now());
       }
       this.schedule();
+    };
+    if (outlier.cause === 'hung') this.askUntilItAnswers(endpoint, settle);
+    else pool.probe((error) => settle(error === undefined));
+  }
+
+  /** One question stays open for long, so that an endpoint that goes on is back at once. */
+  private askUntilItAnswers(endpoint: Endpoint, settle: (isWell: boolean) => void): void {
+    this.probes.get(endpoint)?.cancel();
+    const probe = new LivenessProbe(endpoint, this.clock, HUNG_PROBE_MS, (liveness) => {
+      this.probes.delete(endpoint);
+      settle(liveness === 'answers');
     });
+    this.probes.set(endpoint, probe);
+    probe.start();
   }
 }

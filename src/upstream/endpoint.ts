@@ -35,6 +35,10 @@ export class Endpoint implements Candidate {
   /** The registry names it no more, or its upstream was closed: finishes what is in flight. */
   isDraining = false;
   inFlight = 0;
+  /** Monotonic ms at which the head of an answer came last, of whatever status. */
+  heardAtMs = -Infinity;
+  /** It is being asked whether it lives (hang-watch.ts). */
+  isSilent = false;
   /** Smoothed time to an answer's head, in ms; undefined before the first answer. */
   latencyMs: number | undefined = undefined;
   private readonly owner: EndpointOwner;
@@ -100,9 +104,16 @@ export class Claim {
     this.startedAtMs = startedAtMs;
   }
 
-  /** The head of an answer is there. */
-  answered(nowMs: number): void {
-    this.endpoint.answered(nowMs - this.startedAtMs);
+  /** The head of an answer is there, of whatever status. */
+  heard(nowMs: number): void {
+    this.endpoint.heardAtMs = nowMs;
+  }
+
+  /** It is one that counts as an answer. @returns how long that took, in ms. */
+  answered(nowMs: number): number {
+    const tookMs = nowMs - this.startedAtMs;
+    this.endpoint.answered(tookMs);
+    return tookMs;
   }
 
   /** Both directions have ended, failed or been abandoned. Only the first call counts. */

@@ -5,7 +5,7 @@ import { removeOwnFields } from '../http/accept.ts';
 import { FIELD } from '../http/field.ts';
 import type { Headers } from '../http/headers.ts';
 import type { Abortable, Attempt, ProxyRequest, ProxyResponse } from '../http/message.ts';
-import { Deadline, type DeadlineOwner } from '../util/deadline-list.ts';
+import { AttemptWait, type WaitingAttempt } from './attempt-wait.ts';
 import { discard } from './discard.ts';
 import type { Claim, Endpoint } from './endpoint.ts';
 import type { Forwarder } from './forward-target.ts';
@@ -19,7 +19,7 @@ const ID_TO = FIELD['x-pilotfish-to'];
 
 /** One attempt on its way: from the pick until both directions of its exchange have ended. */
 export class ForwardAttempt
-  implements Attempt, Abortable, PickWaiter, ConnectionWaiter, ExchangeReceiver, DeadlineOwner
+  implements Attempt, Abortable, PickWaiter, ConnectionWaiter, ExchangeReceiver, WaitingAttempt
 {
   endpoint = '';
   result: number | ErrorCode | undefined = undefined;
@@ -27,14 +27,12 @@ export class ForwardAttempt
   private readonly request: ProxyRequest;
   private readonly resolve: (response: ProxyResponse) => void;
   private readonly reject: (error: ProxyError) => void;
-  private readonly deadline: Deadline;
+  private readonly wait: AttemptWait;
   private claim: Claim | undefined = undefined;
   /** A connection that is looked at once more before it is written to. */
   private held: ClientConnection | undefined = undefined;
   private exchange: Exchange | undefined = undefined;
   private failure: ProxyError | undefined = undefined;
-  /** Content that had come when the deadline passed last. */
-  private seenBytes = 0;
   private isRefused = false;
   private isOver = false;
 
@@ -48,7 +46,7 @@ export class ForwardAttempt
     this.request = request;
     this.resolve = resolve;
     this.reject = reject;
-    this.deadline = new Deadline(this);
+    this.wait = new AttemptWait(this, forwarder, request);
   }
 
   pick(): void {
@@ -61,7 +59,7 @@ export class ForwardAttempt
     const result = target.picker.pick(request);
     switch (result.kind) {
       case 'picked':
-        this.begin(result.endpoint);
+        this.begin(result.endpoint.isSilent ? this.insteadOf(result.endpoint) : result.endpoint);
         return;
       case 'queue':
         request.workedOnBy(this);
@@ -96,8 +94,9 @@ export class ForwardAttempt
   }
 
   onResponse(response: ProxyResponse): void {
-    this.deadline.disarm();
+    this.wait.disarm();
     const { status } = response;
+    this.claim?.heard(this.request.answeredAtMs);
     this.result = status;
     if (!this.isBelieved) {
       removeOwnFields(response.headers);
@@ -108,12 +107,15 @@ export class ForwardAttempt
         return;
       }
     }
-    if (status < 500) this.claim?.answered(this.request.answeredAtMs);
+    if (status < 500 && this.claim !== undefined) {
+      const tookMs = this.claim.answered(this.request.answeredAtMs);
+      this.forwarder.target.hangs?.answered(tookMs);
+    }
     this.resolve(response);
   }
 
   onFailed(error: ProxyError): void {
-    this.deadline.disarm();
+    this.wait.disarm();
     this.failure = error;
     this.result = error.code;
     this.request.workedOnBy(undefined);
@@ -124,21 +126,21 @@ export class ForwardAttempt
     this.end(end.error);
   }
 
-  /** Nothing is due while the client still sends: a slow upload is not the endpoint's fault. */
   onDeadline(): void {
-    const { request, forwarder } = this;
-    const { attemptMs } = forwarder.target.options.timeout;
-    const nowMs = forwarder.clock.now();
-    const sinceMs = this.exchange === undefined ? 0 : (request.answerableSinceMs(this.seenBytes) ?? nowMs);
-    if (sinceMs + attemptMs > nowMs) {
-      this.seenBytes = request.body.received;
-      forwarder.deadlines?.arm(this.deadline, sinceMs);
-      return;
-    }
-    const message = `endpoint ${this.endpoint}: no answer within ${attemptMs} ms`;
-    this.abort(
-      new ProxyError('PF_TIMEOUT', message, { requestSent: this.exchange !== undefined, endpoint: this.endpoint }),
-    );
+    this.wait.passed();
+  }
+
+  get isWaiting(): boolean {
+    return !this.isOver && this.result === undefined;
+  }
+
+  get isSent(): boolean {
+    return this.exchange !== undefined;
+  }
+
+  giveUp(what: string): void {
+    const { endpoint, isSent } = this;
+    this.abort(new ProxyError('PF_TIMEOUT', `endpoint ${endpoint}: ${what}`, { requestSent: isSent, endpoint }));
   }
 
   abort(reason: ProxyError): void {
@@ -171,7 +173,7 @@ export class ForwardAttempt
     if (request.attempts.push(this) === 1 && forwarder.to !== undefined) addressTo(request.headers, forwarder.to);
     request.pickedAtMs = nowMs;
     request.workedOnBy(this);
-    forwarder.deadlines?.arm(this.deadline, nowMs);
+    this.wait.begin(endpoint, nowMs);
     const needsFresh = request.attempts.length >= forwarder.lastAttempt;
     const connection = endpoint.pool.acquire(this, needsFresh);
     if (connection !== undefined) this.send(connection, nowMs);
@@ -205,6 +207,17 @@ export class ForwardAttempt
     }
   }
 
+  /** Another one than an endpoint that may have stopped, where there is one that is well. */
+  private insteadOf(silent: Endpoint): Endpoint {
+    const { attempts } = this.request;
+    attempts.push({ endpoint: silent.address, result: undefined });
+    const result = this.forwarder.target.picker.pick(this.request);
+    attempts.pop();
+    if (result.kind !== 'picked') return silent;
+    const { endpoint } = result;
+    return endpoint.isSilent || endpoint.outlier.isEjected ? silent : endpoint;
+  }
+
   private refused(endpoint: Endpoint, code: ErrorCode, response: ProxyResponse): void {
     this.isRefused = true;
     this.result = code;
@@ -219,7 +232,7 @@ export class ForwardAttempt
   private end(error: ProxyError | undefined): void {
     if (this.isOver) return;
     this.isOver = true;
-    this.deadline.disarm();
+    this.wait.disarm();
     // A retry may be at work on the request by now.
     if (this.request.attempts.at(-1) === this && !this.isRefused) this.request.workedOnBy(undefined);
     if (this.claim !== undefined) this.settle(this.claim, error);

@@ -5,6 +5,7 @@ import type { Clock } from '../util/clock.ts';
 import type { DeadlineList, DeadlineLists } from '../util/deadline-list.ts';
 import type { AttemptObserver } from './attempt-observer.ts';
 import type { Endpoint } from './endpoint.ts';
+import type { HangWatch } from './hang-watch.ts';
 import type { UpstreamOptions } from './options.ts';
 import type { EjectionCause } from './outlier.ts';
 import type { PickQueue } from './pick-queue.ts';
@@ -14,6 +15,8 @@ export interface ForwardTarget {
   readonly options: UpstreamOptions;
   readonly picker: Picker<Endpoint>;
   readonly queue: PickQueue;
+  /** Notices endpoints that have stopped answering; undefined: nobody does. */
+  readonly hangs: HangWatch | undefined;
   /** Nobody could be picked. */
   unavailable(reason: string): ProxyError;
   /** A registered sidecar gave a reason not to use its endpoint for a while. */
@@ -28,8 +31,11 @@ export class Forwarder {
   /** What `x-pilotfish-to` is set to; undefined: it is left alone. */
   readonly to: string | undefined;
   readonly clock: Clock;
-  readonly deadlines: DeadlineList | undefined;
   readonly observer: AttemptObserver | undefined;
+  private readonly lists: DeadlineLists;
+  private readonly deadlines: DeadlineList | undefined;
+  private patience: DeadlineList | undefined = undefined;
+  private patienceMs = 0;
   /** This one, and any after it, gets a connection on which nothing was sent yet. */
   readonly lastAttempt: number;
 
@@ -45,7 +51,18 @@ export class Forwarder {
     this.to = to;
     this.clock = clock;
     this.observer = observer;
+    this.lists = deadlines;
     this.deadlines = timeout.attemptMs > 0 ? deadlines.of(timeout.attemptMs) : undefined;
     this.lastAttempt = Math.max(2, retry.attempts);
+  }
+
+  /** Of attempts that look after their endpoint when `patienceMs` are over; 0: at the end of their time, if that has one. */
+  deadlinesFor(patienceMs: number): DeadlineList | undefined {
+    if (patienceMs === 0) return this.deadlines;
+    if (patienceMs !== this.patienceMs || this.patience === undefined) {
+      this.patienceMs = patienceMs;
+      this.patience = this.lists.of(patienceMs);
+    }
+    return this.patience;
   }
 }

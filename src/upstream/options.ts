@@ -19,6 +19,8 @@ export interface TimeoutOptions {
   readonly requestMs: number;
   /** To the answer's head, of one attempt. */
   readonly attemptMs: number;
+  /** After so many ms without any answer the endpoint is asked whether it lives; `auto`: learned (hang-watch.ts). */
+  readonly hang: 'auto' | 'off' | number;
   /** An announced body, a willing reader, and nothing comes. */
   readonly stallMs: number;
   /** No byte in either direction. */
@@ -93,7 +95,7 @@ export interface UpstreamOptions {
 export const UPSTREAM_DEFAULTS: UpstreamOptions = {
   balancer: 'least-request',
   connect: { timeoutMs: 300, maxIdle: 256, idleTimeoutMs: 4_000, max: 1_024 },
-  timeout: { requestMs: 15_000, attemptMs: 5_000, stallMs: 5_000, idleMs: 300_000 },
+  timeout: { requestMs: 15_000, attemptMs: 5_000, hang: 'auto', stallMs: 5_000, idleMs: 300_000 },
   retry: {
     attempts: 3,
     on: { connect: true, resetBeforeResponse: true, attemptTimeout: true, statuses: [502, 503, 504] },

@@ -11,8 +11,11 @@ export function maxEjected(size: number, ratio: number): number {
   return Math.min(size - 1, Math.max(1, Math.ceil(size * ratio - 1e-9)));
 }
 
-/** Why an endpoint was ejected; all but `failures` at the first sign. */
-export type EjectionCause = 'failures' | 'misdirected' | 'app-down' | 'draining';
+/** Why an endpoint was ejected; all but `failures` at the first sign. `hung`: it answered nothing any more (hang-watch.ts). */
+export type EjectionCause = 'failures' | 'hung' | 'misdirected' | 'app-down' | 'draining';
+
+/** One that hung is back as soon as it answers, but not sooner than this part of another's ejection: a pause is soon over. */
+const HUNG_SHARE = 0.1;
 
 /**
  * What one endpoint's attempts say of it. Ejections double from `baseEjectionMs` to `maxEjectionMs`; each `baseEjectionMs`
@@ -41,6 +44,10 @@ export class OutlierRecord {
     return this.ejectedUntilMs !== undefined;
   }
 
+  isEjectedFor(cause: EjectionCause): boolean {
+    return this.isEjected && this.cause === cause;
+  }
+
   succeeded(nowMs: number): void {
     this.consecutiveFailures = 0;
     this.lastWellMs = nowMs;
@@ -64,7 +71,8 @@ export class OutlierRecord {
     this.level = Math.max(0, this.level - Math.floor(wellMs / Math.max(1, baseEjectionMs)));
     this.cause = cause;
     this.ejectedAtMs = nowMs;
-    this.ejectedUntilMs = nowMs + Math.min(maxEjectionMs, baseEjectionMs * 2 ** Math.min(this.level, 30));
+    const lengthMs = Math.min(maxEjectionMs, baseEjectionMs * 2 ** Math.min(this.level, 30));
+    this.ejectedUntilMs = nowMs + (cause === 'hung' ? lengthMs * HUNG_SHARE : lengthMs);
     this.level++;
     this.ejections++;
   }

@@ -36,6 +36,7 @@ const LEAVING: Placement = { tier: 'last', state: 'draining', why: 'leaving: it 
 
 const EJECTED: Readonly<Record<EjectionCause, string>> = {
   failures: '',
+  hung: 'it answered nothing any more',
   misdirected: 'a misdirected record: another service answers there',
   'app-down': 'its sidecar said that its app is down',
   draining: 'its sidecar said that it is stopping',
@@ -94,6 +95,10 @@ function whyEjected({ outlier }: Endpoint, nowMs: number): string {
     outlier.cause === 'failures' ? `${outlier.consecutiveFailures} consecutive failures` : EJECTED[outlier.cause];
   const leftMs = (outlier.ejectedUntilMs ?? nowMs) - nowMs;
   const howLong =
-    leftMs === Infinity ? 'until a connection can be opened' : `for ${Math.max(0, leftMs / 1_000).toFixed(1)} s more`;
+    leftMs === Infinity
+      ? outlier.cause === 'hung'
+        ? 'until it answers'
+        : 'until a connection can be opened'
+      : `for ${Math.max(0, leftMs / 1_000).toFixed(1)} s more`;
   return `ejected ${howLong}, after ${what}; picked last`;
 }

@@ -9,6 +9,7 @@ import type { Connect } from './connect.ts';
 import { Ejections, type EjectionScope } from './ejections.ts';
 import { addressOf, Endpoint, type EndpointOwner } from './endpoint.ts';
 import type { ForwardTarget } from './forward-target.ts';
+import { HangWatch, type HangScope } from './hang-watch.ts';
 import type { UpstreamOptions } from './options.ts';
 import { noOutcomes, type Outcome, type OutcomeCounts } from './outcome.ts';
 import type { EjectionCause } from './outlier.ts';
@@ -46,13 +47,14 @@ const REBUILD_AT_ONCE = 256;
 const COALESCE_MS = 20;
 
 /** One writer of all its state: itself, from its watch and from the outcomes of its claims. */
-export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope {
+export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope, HangScope {
   readonly name: string;
   readonly key: ServiceKey;
   readonly options: UpstreamOptions;
   /** Attempts by outcome, since the start, over all endpoints that ever were. */
   readonly outcomes: OutcomeCounts = noOutcomes();
   readonly queue: PickQueue;
+  readonly hangs: HangWatch | undefined;
   /** Replaced, never edited. */
   picker: Picker<Endpoint> = QUEUE_PICKER;
   state: WatchState = 'syncing';
@@ -79,6 +81,7 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope {
     this.context = context;
     this.queue = new PickQueue(name);
     this.ejections = new Ejections(context.clock, options.outlier, this);
+    this.hangs = options.timeout.hang === 'off' ? undefined : new HangWatch(context.clock, options.timeout, this);
     this.prober = new SuspectProber(context.clock, (id) => this.watch.probeFailed(id));
     this.watch = context.watch(key, {
       onView: (view) => this.apply(view),
@@ -129,6 +132,7 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope {
       endpoint.isFlapping = view.flapping.has(instance.id);
     }
     for (const [identity, endpoint] of missing) this.drain(identity, endpoint);
+    this.hangs?.resize(this.byIdentity.size);
     this.ejections.trim();
     this.rebuild();
     this.prober.watch([...this.byIdentity.values()].filter((endpoint) => endpoint.isSuspect));
@@ -146,6 +150,12 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope {
   /** What a registered sidecar said of itself (forward.ts). */
   eject(endpoint: Endpoint, cause: EjectionCause): void {
     this.ejections.eject(endpoint, cause);
+  }
+
+  onHung(endpoint: Endpoint): boolean {
+    if (endpoint.isDraining) return this.byIdentity.size > 0;
+    this.ejections.eject(endpoint, 'hung');
+    return endpoint.outlier.isEjected;
   }
 
   onEjectionsChanged(): void {
@@ -176,6 +186,7 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope {
     this.isClosed = true;
     this.watch.close();
     this.ejections.close();
+    this.hangs?.close();
     this.prober.close();
     this.rebuildTimer?.cancel();
     for (const [identity, endpoint] of this.byIdentity) this.drain(identity, endpoint);

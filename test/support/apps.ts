@@ -48,8 +48,15 @@ export function echo(request: IncomingMessage, response: ServerResponse): void {
 
 const APP_SOURCE = `
   const name = process.argv[1];
+  let slow = 0;
   const server = require('node:http').createServer((request, response) => {
-    request.resume().once('end', () => { response.setHeader('content-type', 'text/plain'); response.end(name); });
+    const isSlow = request.url === '/slow';
+    if (isSlow) slow++;
+    const answer = () => {
+      response.setHeader('content-type', 'text/plain');
+      response.end(request.url === '/executed' ? String(slow) : name);
+    };
+    request.resume().once('end', () => (isSlow ? setTimeout(answer, Number(process.env.SLOW_MS || 0)) : answer()));
   });
   const keepAliveMs = Number(process.env.KEEP_ALIVE_MS || 0);
   if (keepAliveMs > 0) server.keepAliveTimeout = keepAliveMs;
@@ -57,7 +64,10 @@ const APP_SOURCE = `
   process.stdin.resume().once('end', () => process.exit(0));
 `;
 
-/** An app in a process of its own, which can be killed: answers every request with its name. */
+/**
+ * An app in a process of its own, which can be killed: answers every request with its name; `/slow` after SLOW_MS, and
+ * `/executed` with how often that was asked for.
+ */
 export interface AppProcess extends Running {
   readonly port: number;
   readonly name: string;

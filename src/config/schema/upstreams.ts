@@ -37,14 +37,23 @@ export const timeout = z
       .prefault('15s')
       .describe("From the request's head to the answer's head, all attempts together."),
     attempt: duration().prefault('5s').describe('The same of one attempt. Longer than `request` means `request`.'),
+    hang: z
+      .union([z.enum(['auto', 'off']), duration({ minMs: 10 })], { error: 'auto, off, or a duration such as 200ms' })
+      .default('auto')
+      .describe(
+        'Silence after which an endpoint is asked whether it lives (`OPTIONS *`): where it does not answer that either, it is ' +
+          'left out and what waits for it goes elsewhere, long before `attempt`. `auto`: twice the 99th percentile of ' +
+          'what this upstream takes, from 100 ms. An endpoint that answers anything may take its time.',
+      ),
     stall: duration()
       .prefault('5s')
       .describe('An announced body of which nothing comes although the reader is willing.'),
     idle: duration().prefault('5m').describe('No byte in either direction: streams, tunnels, slow readers.'),
   })
-  .transform(({ request, attempt, stall, idle }) => ({
+  .transform(({ request, attempt, hang, stall, idle }) => ({
     requestMs: request,
     attemptMs: attempt,
+    hang,
     stallMs: stall,
     idleMs: idle,
   }));

@@ -8,6 +8,7 @@ import { serviceKey } from '../../../src/registry/types.ts';
 import type { ServiceInstance, ServiceView, WatchOptions, WatchState } from '../../../src/registry/types.ts';
 import type { Connect, ConnectTarget, DialListener } from '../../../src/upstream/connect.ts';
 import { UPSTREAM_DEFAULTS, type UpstreamOptions } from '../../../src/upstream/options.ts';
+import type { Clock } from '../../../src/util/clock.ts';
 import type { WatchHandle, WatchService } from '../../../src/upstream/upstream.ts';
 
 export const ORDERS = serviceKey('orders');
@@ -107,6 +108,7 @@ export class FakeExchange implements Exchange {
   answer(status = 200, fields: readonly (readonly [string, string])[] = [], content = ''): void {
     if (this.isOver) return;
     const response = new ProxyResponse(status, Headers.of(...fields), Body.of(Buffer.from(content)));
+    this.connection.stamp(this.request);
     this.receiver.onResponse(response);
     this.isOver = true;
     this.receiver.onEnd({ error: undefined, receivedBytes: content.length });
@@ -116,6 +118,7 @@ export class FakeExchange implements Exchange {
   /** The head of an answer whose content the test pushes into the returned body. */
   begin(status = 200, length?: number): Body {
     const body = new Body(undefined, length);
+    this.connection.stamp(this.request);
     this.receiver.onResponse(new ProxyResponse(status, new Headers(), body));
     return body;
   }
@@ -176,6 +179,11 @@ export class FakeConnection implements ClientConnection {
     return this.exchange;
   }
 
+  /** As a codec does when the head of an answer is complete. */
+  stamp(request: ProxyRequest): void {
+    request.answeredAtMs = this.network.clock?.now() ?? 0;
+  }
+
   released(): void {
     this.exchange = undefined;
     if (this.isClosing) this.shut();
@@ -215,6 +223,8 @@ export class FakeNetwork {
   /** Called for each request sent; by default the test looks at `exchanges`. */
   onSent: ((exchange: FakeExchange) => void) | undefined = undefined;
   isPatient = false;
+  /** What answers are stamped with. */
+  clock: Clock | undefined = undefined;
   dials = 0;
   private pending: PendingDial[] = [];
 

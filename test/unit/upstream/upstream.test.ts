@@ -439,7 +439,7 @@ describe('a process that was replaced', () => {
 
 describe('deadlines', () => {
   it('ends an attempt without an answer and tries another endpoint, idempotent methods only', async () => {
-    open();
+    open({ timeout: { ...UPSTREAM_DEFAULTS.timeout, hang: 'off' } });
     watch.give([instance(1), instance(2)]);
     const get = await sendAndSettle();
     const post = await sendAndSettle('POST', Body.of(Buffer.from('x')));
@@ -455,7 +455,7 @@ describe('deadlines', () => {
   });
 
   it('ends a request at its own deadline, whatever its attempts', async () => {
-    open({ timeout: { ...UPSTREAM_DEFAULTS.timeout, requestMs: 8_000 } });
+    open({ timeout: { ...UPSTREAM_DEFAULTS.timeout, hang: 'off', requestMs: 8_000 } });
     watch.give([instance(1), instance(2)]);
     const sent = await sendAndSettle();
     await clock.advance(8_500);
