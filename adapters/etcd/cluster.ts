@@ -30,7 +30,7 @@ export class Cluster {
   constructor(settings: EtcdSettings, clock: Clock) {
     const tls = settings.isSecure ? new TlsFiles(settings.tls, clock) : undefined;
     this.endpoints = settings.hosts.map((host) => new Endpoint(host, settings, tls, clock));
-    this.login = new Login(settings.user);
+    this.login = new Login(settings.user, clock);
     this.index = Math.floor(clock.random() * this.endpoints.length); // So that not all sidecars choose the same one.
   }
 

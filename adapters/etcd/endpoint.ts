@@ -68,10 +68,14 @@ export class Endpoint {
     }
   }
 
-  /** Opens a stream, which ends with the signal. The client's own rejection is turned into a RegistryError. */
+  /**
+   * Opens a stream, which ends with the signal, and is ended by a member that has lost its leader for three election timeouts:
+   * cut off from the others, it would keep the stream open and hear of nothing. The client's own rejection is turned into a
+   * RegistryError.
+   */
   async stream<T>(where: string, token: string | undefined, signal: AbortSignal, call: Call<T>): Promise<T> {
     try {
-      return await call(this.open(), { interceptors: [intercept(token, signal)] });
+      return await call(this.open(), { interceptors: [intercept(token, signal, true)] });
     } catch (thrown) {
       throw etcdError(thrown, `etcd ${this.host}: ${where}`);
     }
@@ -120,12 +124,13 @@ export class Endpoint {
   }
 }
 
-/** Puts the token on a call, and ends the call with the signal. */
-function intercept(token: string | undefined, signal: AbortSignal): Interceptor {
+/** Puts the token on a call, and etcd's `WithRequireLeader` where asked to; ends the call with the signal. */
+function intercept(token: string | undefined, signal: AbortSignal, requiresLeader = false): Interceptor {
   return (options, nextCall) => {
     const call = new InterceptingCall(nextCall(options), {
       start: (metadata, _listener, next) => {
         if (token !== undefined) metadata.set('token', token);
+        if (requiresLeader) metadata.set('hasleader', 'true');
         // Not CANCELLED: etcd3 takes that for a broken connection, and closes it under everybody else.
         const onAbort = (): void => call.cancelWithStatus(grpcStatus.FAILED_PRECONDITION, 'given up');
         signal.addEventListener('abort', onAbort, { once: true });

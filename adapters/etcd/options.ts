@@ -26,6 +26,8 @@ export interface EtcdOptions {
   readonly username?: string;
   /** Default: `ETCDCTL_PASSWORD`, or what follows the colon in `ETCDCTL_USER`. */
   readonly password?: string;
+  /** File with the password, read again when it changes; wins over `password`. */
+  readonly passwordFile?: string;
   /** Default: `ETCDCTL_CACERT`, `ETCDCTL_CERT`, `ETCDCTL_KEY`. */
   readonly tls?: EtcdTlsOptions;
 }
@@ -39,7 +41,14 @@ export interface EtcdSettings {
   /** Without a slash at its end. */
   readonly prefix: string;
   readonly format: EtcdFormat;
-  readonly user: { readonly name: string; readonly password: string } | undefined;
+  readonly user: EtcdUser | undefined;
+}
+
+/** Who we are there. The password is the file's where one is named. */
+export interface EtcdUser {
+  readonly name: string;
+  readonly password?: string;
+  readonly passwordFile?: string;
 }
 
 const DEFAULT_PORT = 2379;
@@ -86,13 +95,18 @@ function parseEndpoint(text: string, isTlsNamed: boolean): { readonly host: stri
   return { host: `${host}:${port ?? DEFAULT_PORT}`, isSecure };
 }
 
-function userOf(options: EtcdOptions, env: Readonly<Record<string, string | undefined>>): EtcdSettings['user'] {
+function userOf(options: EtcdOptions, env: Readonly<Record<string, string | undefined>>): EtcdUser | undefined {
+  const { passwordFile } = options;
   if (options.username === undefined && options.password !== undefined) {
     throw new RegistryError('invalid', 'registry.etcd.password: there is no username');
   }
   const [, envName, envPassword] = /^([^:]*)(?::(.*))?$/s.exec(env['ETCDCTL_USER'] ?? '') ?? [];
   const name = options.username ?? envName;
-  if (name === undefined || name === '') return undefined;
+  if (name === undefined || name === '') {
+    if (passwordFile === undefined) return undefined;
+    throw new RegistryError('invalid', 'registry.etcd.passwordFile: there is no username');
+  }
+  if (passwordFile !== undefined) return { name, passwordFile };
   const password = options.password ?? env['ETCDCTL_PASSWORD'] ?? (name === envName ? envPassword : undefined);
   if (password === undefined) throw new RegistryError('invalid', 'registry.etcd.username: there is no password');
   return { name, password };

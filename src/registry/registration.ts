@@ -31,6 +31,8 @@ type Listener = (state: RegistrationState, reason?: RegistryError) => void;
 
 /** The first retry after the registry went away is spread over at most this long, in ms (REGISTRIES §2.6). */
 const MAX_FIRST_RETRY_MS = 4_000;
+/** Between two tries to keep a record that will soon be lost, in ms. */
+const MIN_RETRY_MS = 200;
 
 /** One loop does everything in turn, so that two lives are never begun at once, however late its timers come. */
 export class ActiveRegistration implements RegistrationHandle {
@@ -269,7 +271,10 @@ export class ActiveRegistration implements RegistrationHandle {
     if (this.failuresInRow === 1 && this.claims > 0 && error.kind !== 'aborted') {
       return this.clock.random() * Math.min(MAX_FIRST_RETRY_MS, this.ttlMs / 3);
     }
-    return this.backoff.nextMs();
+    const waitMs = this.backoff.nextMs();
+    if (!this.hasLife) return waitMs;
+    // The less time is left, the sooner: a registry that is back in time must not find us waiting until it is too late.
+    return Math.min(waitMs, Math.max(MIN_RETRY_MS, (this.untilMs - this.clock.now()) / 2));
   }
 
   private async leave(options: DeregisterOptions): Promise<'removed' | 'left-to-expire'> {

@@ -5,6 +5,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
+import { killAtExit } from '../support/children.ts';
 import type { News, Order } from './actor.ts';
 import { until, type Space } from './harness.ts';
 
@@ -33,13 +34,11 @@ export async function startActor(space: Space): Promise<Actor> {
     stdio: ['pipe', 'pipe', 'inherit'],
     ...(uid === undefined ? {} : { uid, gid: uid }),
   });
+  killAtExit(child);
   const exited = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>;
   const news: News[] = [];
   createInterface({ input: child.stdout }).on('line', (line) => news.push(JSON.parse(line) as News));
   child.stdin.on('error', () => undefined);
-  const onParentExit = (): boolean => child.kill('SIGKILL');
-  process.once('exit', onParentExit);
-  void exited.then(() => process.off('exit', onParentExit));
   const actor: Actor = {
     process: child,
     news,

@@ -8,11 +8,10 @@ import { causeChain } from '../../src/errors.ts';
 import type { Registry } from '../../src/registry/registry.ts';
 import { systemClock, type Clock } from '../../src/util/clock.ts';
 import { startActor } from './actor-process.ts';
-import { SCALE, throughout, until, type Case } from './harness.ts';
+import { SCALE, throughout, TTL_MS, until, type Case } from './harness.ts';
 import { instance, KEY, networkOf, observe, register, type Observed } from './support.ts';
 
-const { ttlMs } = SCALE;
-const notYet = (): Promise<void> => Promise.reject(new Error('not written: no registry could be tested with it yet'));
+const ttlMs = TTL_MS;
 
 function shifted(byMs: number): Clock {
   return {
@@ -57,13 +56,13 @@ export const TRANSPORT_CASES: readonly Case[] = [
     title: 'mTLS, files rotated while running',
     needs: ['tls'],
     run: async ({ tls }) => {
-      const validMs = 6_000;
+      const validMs = 10_000;
       const start = performance.now();
       const mutual = await tls?.openMutual(validMs);
       if (mutual === undefined) throw new Error('this space has no TLS');
       const { registry, network } = mutual;
       const seen = observe(registry);
-      const { handle, states } = await register(registry, instance('a'), 12_000);
+      const { handle, states } = await register(registry, instance('a'), 20_000);
       await until('it is seen', 2_000, () => seen.ids() === 'a');
       await mutual.rotate();
       await until(
@@ -80,7 +79,49 @@ export const TRANSPORT_CASES: readonly Case[] = [
       await registry.close();
     },
   },
-  { id: 'T3', title: 'three-node cluster, leader killed, one node black-holed', needs: ['cluster'], run: notYet },
+  {
+    id: 'T3',
+    title: 'three-node cluster: leader killed, node in use frozen, majority lost and back',
+    needs: ['cluster'],
+    run: async ({ cluster }) => {
+      if (cluster === undefined) throw new Error('this space has no cluster');
+      const { members } = cluster;
+      const registry = await cluster.open();
+      await cluster.plant(['a', 'b', 'c'].map((id) => instance(id)));
+      const seen = observe(registry);
+      const { handle, states } = await register(registry, instance('own'), 15_000);
+      await until('all are seen', 3_000, () => seen.ids() === 'a,b,c,own');
+
+      const leader = await cluster.leader();
+      await leader.kill();
+      await cluster.plant([instance('d')]);
+      await until('seen under the next leader', 5_000, () => seen.find('d') !== undefined);
+      await leader.restart();
+
+      const before = members.map(({ network }) => network.answerBytes);
+      await cluster.plant([instance('e')]);
+      await until('a change is seen', 2_000, () => seen.find('e') !== undefined);
+      const told = members.map(({ network }, n) => network.answerBytes - (before[n] ?? 0));
+      const inUse = members[told.indexOf(Math.max(...told))];
+      inUse?.freeze();
+      await cluster.plant([instance('f')]);
+      await until('seen by way of another node', 20_000, () => seen.find('f') !== undefined);
+      inUse?.thaw();
+      await until('all is well', 5_000, () => handle.state === 'registered' && seen.watch.state === 'live');
+
+      await Promise.all(members.slice(0, 2).map((member) => member.kill()));
+      await until('stale without a majority', 15_000, () => seen.watch.state === 'stale');
+      await throughout('the list is held', 2_000, () => seen.ids() === 'a,b,c,d,e,f,own');
+      await Promise.all(members.slice(0, 2).map((member) => member.restart()));
+      await until('live', 5_000, () => seen.watch.state === 'live');
+      await until('registered', 5_000, () => handle.state === 'registered');
+      await cluster.plant([instance('g')]);
+      await until('changes are seen again', 2_000, () => seen.ids() === 'a,b,c,d,e,f,g,own');
+      expect(states).not.toContain('conflict');
+      expect(seen.views.some((view) => view.suspects.size > 0)).toBe(false);
+      await registry.close();
+    },
+  },
   {
     id: 'T4',
     title: 'DNS name changes address',

@@ -8,9 +8,10 @@ import type { Registry, RegistryContext } from '../../src/registry/registry.ts';
 import type { ServiceInstance, ServiceKey } from '../../src/registry/types.ts';
 import { canMakeCertificates } from '../support/certificates.ts';
 import { FaultProxy } from '../support/fault-proxy.ts';
-import { callConsul, ConsulProcess, findConsul, TOKEN, type ConsulServer } from '../support/servers/consul.ts';
-import { ConsulTlsSpace } from './consul-tls.ts';
+import { callConsul, ConsulProcess, findConsul, TOKEN } from '../support/servers/consul.ts';
+import { forShortForm, type ServerVersion } from '../support/servers/index.ts';
 import { SCALE, type Harness, type Need, type Space } from './harness.ts';
+import { openTlsSpace, type TlsBackend } from './tls-space.ts';
 
 /** Node of records that others put into the catalog: no agent is there to take them away again. */
 const NODE = 'elsewhere';
@@ -27,10 +28,10 @@ const CANNOT: Readonly<Partial<Record<Need, string>>> = {
   'full-disk': 'the disk is the server’s; what cannot be written is answered with an error like any other',
 };
 
-/** One harness for each version that is there; one of them in the short form. */
+/** One harness for each version that is there; the newest alone in the short form. */
 export async function consulHarnesses(): Promise<Harness[]> {
   const servers = await findConsul();
-  return (SCALE.isFull ? servers : servers.slice(0, 1)).map((server) => {
+  return (SCALE.isFull ? servers : forShortForm(servers)).map((server) => {
     const isOurs = server.found.from === 'binary';
     const elsewhere = { server: ELSEWHERE, rights: ELSEWHERE, credentials: ELSEWHERE, tls: ELSEWHERE };
     const oneByOne = turns();
@@ -51,7 +52,7 @@ interface Backend {
   readonly port: number;
   /** What may do everything there; undefined where everybody may. */
   readonly token: string | undefined;
-  readonly tls: ConsulTlsSpace | undefined;
+  readonly tls: Awaited<ReturnType<typeof openTlsSpace>> | undefined;
   call(method: string, path: string, body?: unknown): Promise<unknown>;
   wipe(): Promise<void>;
   /** Undefined: not ours to end, so only the way to it is cut. */
@@ -60,11 +61,11 @@ interface Backend {
   close(): Promise<void>;
 }
 
-async function startBackend(version: ConsulServer, needs: readonly Need[]): Promise<Backend> {
+async function startBackend(version: ServerVersion, needs: readonly Need[]): Promise<Backend> {
   const acl = needs.includes('rights') || needs.includes('credentials');
   // All sidecars of a case come from one address.
   const server = await ConsulProcess.start(version, { acl, hcl: 'limits { http_max_conns_per_client = 1000 }' });
-  const tls = needs.includes('tls') ? new ConsulTlsSpace(version) : undefined;
+  const tls = needs.includes('tls') ? await openTlsSpace(tlsBackend(version)) : undefined;
   return {
     host: '127.0.0.1',
     port: server.port,
@@ -81,8 +82,15 @@ async function startBackend(version: ConsulServer, needs: readonly Need[]): Prom
   };
 }
 
+function tlsBackend(version: ServerVersion): TlsBackend {
+  return {
+    start: (tls) => ConsulProcess.start(version, { tls }),
+    open: (address, tls) => createConsulAdapter({ address: `https://${address}`, tls }, { allowLoopback: true }, {}),
+  };
+}
+
 /** One that a variable names: emptied before and after, since cases follow each other on it. */
-function backendElsewhere({ found }: ConsulServer, done: () => void): Backend {
+function backendElsewhere({ found }: ServerVersion, done: () => void): Backend {
   const address = found.from === 'variable' ? found.address : '';
   const [host = '', port = ''] = address.split(':');
   const token = process.env['PILOTFISH_TEST_CONSUL_TOKEN'];

@@ -1,10 +1,11 @@
 // The `file` registry under test: directories of its own, a small file system to fill, another user to lock out.
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { accessSync, chmodSync, chownSync, constants, existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rename, rm, symlink, truncate, unlink, writeFile } from 'node:fs/promises';
 import { release, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { createFileAdapter } from '../../adapters/file/file.ts';
 import { groupDirectory, recordName, serviceDirectory } from '../../adapters/file/layout.ts';
 import { encodeRecord } from '../../src/registry/record.ts';
@@ -12,6 +13,8 @@ import type { ServiceInstance, ServiceKey } from '../../src/registry/types.ts';
 import type { Harness, Need, Space } from './harness.ts';
 
 const NO_SERVER = 'there is no server: the registry is a directory of this host';
+/** While others run in this process, nothing may hold it up. */
+const run = promisify(execFile);
 const NOBODY = 65_534;
 const PLANTED_TTL_MS = 600_000;
 const SMALL_DISK_BYTES = 262_144;
@@ -73,7 +76,7 @@ async function openSpace(needs: readonly Need[]): Promise<Space> {
   const root = join(disk, 'registry');
   await mkdir(disk);
   const isSmall = needs.includes('full-disk');
-  if (isSmall) execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${SMALL_DISK_BYTES}`, 'tmpfs', disk]);
+  if (isSmall) await run('mount', ['-t', 'tmpfs', '-o', `size=${SMALL_DISK_BYTES}`, 'tmpfs', disk]);
   await mkdir(root, { mode: 0o700 });
   const forRights = needs.includes('rights');
   if (forRights) {
@@ -99,8 +102,7 @@ async function openSpace(needs: readonly Need[]): Promise<Space> {
     unplant: (instance) => unlink(pathOf(instance)),
     revoke: (instance) => unlink(pathOf(instance)),
     wipe: async () => {
-      execFileSync('find', [root, '-mindepth', '1', '-delete']);
-      await Promise.resolve();
+      await run('find', [root, '-mindepth', '1', '-delete']);
     },
     plantBroken: (key) => plantBroken(root, base, key, place),
     breakDown: () => rename(root, join(base, 'away')).then(() => writeFile(root, 'not a directory')),
@@ -122,7 +124,7 @@ async function openSpace(needs: readonly Need[]): Promise<Space> {
         }
       : {}),
     close: async () => {
-      if (isSmall) execFileSync('umount', ['-l', disk]);
+      if (isSmall) await run('umount', ['-l', disk]);
       await rm(base, { recursive: true, force: true });
     },
   };
@@ -172,6 +174,6 @@ async function plantBroken(
   await place(join(base, 'outside'), '{"v":1,"host":"10.0.0.1","port":1}');
   await symlink(join(base, 'outside'), join(directory, 'link.json'));
   await mkdir(join(directory, 'directory.json'));
-  execFileSync('mkfifo', [join(directory, 'fifo.json')]);
+  await run('mkfifo', [join(directory, 'fifo.json')]);
   return Object.keys(broken).length + 4;
 }

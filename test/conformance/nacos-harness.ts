@@ -4,8 +4,9 @@ import type { NacosOptions } from '../../adapters/nacos/options.ts';
 import { createNacosAdapter } from '../../adapters/nacos/nacos.ts';
 import type { ServiceKey } from '../../src/registry/types.ts';
 import { FaultProxy } from '../support/fault-proxy.ts';
-import { ADMIN, findNacos, NacosProcess, type NacosServer } from '../support/servers/nacos.ts';
-import { SCALE, until, type Harness, type Need, type Space } from './harness.ts';
+import type { ServerVersion } from '../support/servers/index.ts';
+import { ADMIN, findNacos, NacosProcess } from '../support/servers/nacos.ts';
+import { TTL_MS, until, type Harness, type Need, type Space } from './harness.ts';
 import { NacosPlanter } from './nacos-planter.ts';
 
 const CANNOT: Readonly<Partial<Record<Need, string>>> = {
@@ -42,7 +43,7 @@ export async function nacosHarnesses(): Promise<Harness[]> {
     });
 }
 
-function startOne(server: NacosServer): Promise<NacosProcess> {
+function startOne(server: ServerVersion): Promise<NacosProcess> {
   if (server.found.from !== 'binary') throw new Error('not ours to start');
   return NacosProcess.start(server.found.path, { hasAuth: true });
 }
@@ -73,7 +74,7 @@ async function openSpace(server: NacosProcess, needs: readonly Need[]): Promise<
   return {
     selection: { type: 'nacos', options: { ...base, ...(rights?.user ?? ADMIN) } },
     open: async (context) => {
-      const options = { allowLoopback: true, ttlMs: SCALE.ttlMs, ...context };
+      const options = { allowLoopback: true, ttlMs: TTL_MS, ...context };
       const registry = createNacosAdapter({ ...base, ...ADMIN }, options, {});
       // Logs in: the server takes its time for that on purpose, and bounds are for what follows.
       await registry.ping(AbortSignal.timeout(RECONNECT_MS)).catch(() => undefined);

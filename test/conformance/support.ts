@@ -3,7 +3,7 @@ import type { Registry } from '../../src/registry/registry.ts';
 import { serviceKey } from '../../src/registry/types.ts';
 import type { RegistrationHandle, ServiceInstance, ServiceKey, ServiceView, Watch } from '../../src/registry/types.ts';
 import type { FaultProxy } from '../support/fault-proxy.ts';
-import { SCALE, type Space } from './harness.ts';
+import { TTL_MS, type Space } from './harness.ts';
 
 export const KEY = serviceKey('orders');
 
@@ -51,7 +51,7 @@ export function observe(registry: Registry, key: ServiceKey = KEY): Observed {
 export async function register(
   registry: Registry,
   own: ServiceInstance,
-  ttlMs: number = SCALE.ttlMs,
+  ttlMs: number = TTL_MS,
 ): Promise<{ readonly handle: RegistrationHandle; readonly states: string[] }> {
   const handle = registry.register({ instance: own, ttlMs });
   const states: string[] = [];

@@ -1,7 +1,8 @@
 // Certificates for tests, made by the openssl program: an authority, and servers and clients that it vouches for.
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { execFile, execFileSync } from 'node:child_process';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 
 /** PEM files of one certificate. */
 export interface Certificate {
@@ -19,6 +20,7 @@ export interface CertificateOptions {
 }
 
 const DAY_MS = 86_400_000;
+const run = promisify(execFile);
 
 /** `YYYYMMDDHHMMSSZ`, so many ms from now. */
 export function timeFromNow(ms: number): string {
@@ -35,7 +37,7 @@ export function canMakeCertificates(): boolean {
   }
 }
 
-/** An authority of its own; its files lie in a directory that the caller removes. */
+/** An authority of its own; its files lie in a directory that the caller removes. Others may go on while openssl works. */
 export class CertificateAuthority {
   /** PEM file of the authority's own certificate. */
   readonly ca: string;
@@ -43,28 +45,33 @@ export class CertificateAuthority {
   private readonly key: string;
   private count = 0;
 
-  constructor(directory: string, name = 'authority') {
-    this.directory = join(directory, name);
-    mkdirSync(join(this.directory, 'issued'), { recursive: true });
-    this.ca = join(this.directory, 'ca.pem');
-    this.key = join(this.directory, 'ca.key');
-    writeFileSync(join(this.directory, 'index.txt'), '');
-    const subject = ['-subj', `/CN=${name}`];
-    openssl(['req', '-x509', ...newKey(this.key), ...subject, '-days', '10', '-out', this.ca]);
+  private constructor(directory: string) {
+    this.directory = directory;
+    this.ca = join(directory, 'ca.pem');
+    this.key = join(directory, 'ca.key');
   }
 
-  /** A certificate for `name`. Certificates of one name replace each other where `into` says where they lie. */
-  issue(name: string, options: CertificateOptions = {}, into?: Certificate): Certificate {
+  static async create(directory: string, name = 'authority'): Promise<CertificateAuthority> {
+    const authority = new CertificateAuthority(join(directory, name));
+    await mkdir(join(authority.directory, 'issued'), { recursive: true });
+    await writeFile(join(authority.directory, 'index.txt'), '');
+    const subject = ['-subj', `/CN=${name}`];
+    await openssl(['req', '-x509', ...newKey(authority.key), ...subject, '-days', '10', '-out', authority.ca]);
+    return authority;
+  }
+
+  /** A certificate for `name`, one at a time. Those of one name replace each other where `into` says where they lie. */
+  async issue(name: string, options: CertificateOptions = {}, into?: Certificate): Promise<Certificate> {
     const base = join(this.directory, `${name}-${++this.count}`);
     const { cert, key } = into ?? { cert: `${base}.pem`, key: `${base}.key` };
     const config = `${base}.cnf`;
-    writeFileSync(
+    await writeFile(
       config,
       `[ca]\ndefault_ca=d\n[d]\ndatabase=${this.directory}/index.txt\nnew_certs_dir=${this.directory}/issued\n` +
         `rand_serial=yes\ndefault_md=sha256\npolicy=p\nunique_subject=no\nx509_extensions=x\n[p]\ncommonName=supplied\n` +
         `[x]\nsubjectAltName=${options.names ?? 'DNS:localhost,IP:127.0.0.1'}\nextendedKeyUsage=serverAuth,clientAuth\n`,
     );
-    openssl(['req', ...newKey(`${base}.new.key`), '-subj', `/CN=${name}`, '-out', `${base}.csr`]);
+    await openssl(['req', ...newKey(`${base}.new.key`), '-subj', `/CN=${name}`, '-out', `${base}.csr`]);
     const days = [
       '-startdate',
       options.from ?? timeFromNow(-DAY_MS),
@@ -72,9 +79,9 @@ export class CertificateAuthority {
       options.until ?? timeFromNow(10 * DAY_MS),
     ];
     const signing = ['-keyfile', this.key, '-cert', this.ca, '-in', `${base}.csr`, '-out', `${base}.new.pem`];
-    openssl(['ca', '-batch', '-notext', '-config', config, ...days, ...signing]);
-    execFileSync('mv', [`${base}.new.key`, key]);
-    execFileSync('mv', [`${base}.new.pem`, cert]);
+    await openssl(['ca', '-batch', '-notext', '-config', config, ...days, ...signing]);
+    await rename(`${base}.new.key`, key);
+    await rename(`${base}.new.pem`, cert);
     return { cert, key };
   }
 }
@@ -83,6 +90,7 @@ function newKey(path: string): string[] {
   return ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', path];
 }
 
-function openssl(args: readonly string[]): void {
-  execFileSync('openssl', args, { stdio: ['ignore', 'ignore', 'pipe'] });
+/** Rejects with what it said where it fails. */
+async function openssl(args: readonly string[]): Promise<void> {
+  await run('openssl', args);
 }

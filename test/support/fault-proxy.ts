@@ -40,6 +40,8 @@ export class FaultProxy {
   readonly faults: Faults = { ...NO_FAULTS };
   /** Connections taken so far. */
   accepted = 0;
+  /** Bytes from the server so far, in all connections together. */
+  answerBytes = 0;
   /** Everything that came from clients while `isRecording`, as it went over the wire. */
   readonly recorded: Buffer[] = [];
   isRecording = false;
@@ -193,6 +195,7 @@ export class FaultProxy {
 
   /** How much longer this chunk takes at the rate that is set, in ms. */
   private passAnswer(link: Link, chunk: Buffer): number {
+    this.answerBytes += chunk.length;
     link.answerBytes += chunk.length;
     if (link.answerBytes > this.faults.cutAfterAnswerBytes) {
       link.client.resetAndDestroy();

@@ -40,6 +40,9 @@ export const etcd = z
     password: text('a password', 1024)
       .optional()
       .describe('Default: ETCDCTL_PASSWORD, or what follows the colon in ETCDCTL_USER.'),
+    passwordFile: path('a file with the password')
+      .optional()
+      .describe('The same in a file, read again when it changes; wins over `password`.'),
     tls: tls.optional(),
   })
   .prefault({})

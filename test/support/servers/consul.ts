@@ -1,26 +1,16 @@
 // Real Consul servers for tests: found, started on free ports with a data directory of their own, killed, wiped, ended.
-import { execFileSync } from 'node:child_process';
-import { findServers, type FoundServer } from './index.ts';
-import { freePorts, serverDirectory, ServerProcess } from './process.ts';
-
-/** One version of Consul to test against. */
-export interface ConsulServer {
-  readonly found: FoundServer;
-  /** Like `1.8.7`. */
-  readonly version: string;
-}
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { findServers, type FoundServer, type ServerVersion } from './index.ts';
+import { OwnServer, type ServerTls } from './own-server.ts';
+import { freePorts, serverDirectory, ServerProcess, type ServerDirectory } from './process.ts';
 
 /** How a server is started. */
 export interface ConsulServerOptions {
   /** Denies by default; `TOKEN` may do everything. */
   readonly acl?: boolean;
-  /** PEM files of an HTTPS port, which replaces the HTTP one. */
-  readonly tls?: {
-    readonly cert: string;
-    readonly key: string;
-    readonly ca: string;
-    readonly verifyIncoming?: boolean;
-  };
+  /** An HTTPS port in place of the HTTP one. */
+  readonly tls?: ServerTls;
   /** More configuration, in HCL. */
   readonly hcl?: string;
 }
@@ -29,35 +19,25 @@ export interface ConsulServerOptions {
 export const TOKEN = '0b16c0de-7000-4000-8000-000000000007';
 
 /** Every version that is there: `PILOTFISH_TEST_CONSUL`, `consul` of the path, the cache. */
-export async function findConsul(): Promise<ConsulServer[]> {
-  const found = findServers({ name: 'consul', variable: 'PILOTFISH_TEST_CONSUL', file: 'consul' });
-  const servers = await Promise.all(found.map(async (one) => ({ found: one, version: await versionOf(one) })));
-  return servers.filter((one, index) => servers.findIndex(({ version }) => version === one.version) === index);
+export function findConsul(): Promise<ServerVersion[]> {
+  const releases = ['1.8', '1.20'];
+  return findServers({ name: 'consul', variable: 'PILOTFISH_TEST_CONSUL', file: 'consul', releases, versionOf });
 }
 
-/** A server of its own, in server mode with its data on disk: what it forgets by a kill, it really forgets. */
-export class ConsulProcess {
-  readonly port: number;
+/** A server of its own, in server mode with its data on disk: what it forgets by a kill, it really forgets. Wiped,
+ * it has another node id, and its indexes begin anew. */
+export class ConsulProcess extends OwnServer {
   readonly isTls: boolean;
   private readonly token: string | undefined;
-  private readonly process: ServerProcess;
-  private readonly directory: { readonly path: string; remove(): void };
 
-  private constructor(
-    port: number,
-    options: ConsulServerOptions,
-    process: ServerProcess,
-    directory: { readonly path: string; remove(): void },
-  ) {
-    this.port = port;
+  private constructor(port: number, options: ConsulServerOptions, ...own: [ServerProcess, ServerDirectory]) {
+    super(port, ...own);
     this.isTls = options.tls !== undefined;
     this.token = options.acl === true ? TOKEN : undefined;
-    this.process = process;
-    this.directory = directory;
   }
 
   /** Resolves when it leads itself and answers. */
-  static async start(server: ConsulServer, options: ConsulServerOptions = {}): Promise<ConsulProcess> {
+  static async start(server: ServerVersion, options: ConsulServerOptions = {}): Promise<ConsulProcess> {
     if (server.found.from !== 'binary') throw new Error('a server that is named by a variable is not ours to start');
     const [port = 0, rpc = 0, serf = 0, wan = 0] = await freePorts([0, 1, 2, 3]);
     const directory = serverDirectory('consul');
@@ -71,60 +51,27 @@ export class ConsulProcess {
       ...(isOld(server.version) ? [] : ['-grpc-tls-port=-1']),
     ];
     const own = new ConsulProcess(port, options, new ServerProcess({ command: server.found.path, args }), directory);
-    await own.restart();
+    try {
+      await own.restart();
+    } catch (error) {
+      await own.close();
+      throw error;
+    }
     return own;
   }
 
-  get address(): string {
-    return `127.0.0.1:${this.port}`;
-  }
-
-  get output(): readonly string[] {
-    return this.process.output;
-  }
-
-  get isRunning(): boolean {
-    return this.process.isRunning;
-  }
-
-  /** Starts it where it was killed; its data is as it was. Resolves when it leads and knows itself. */
+  /** Resolves when it leads and knows itself. */
   restart(): Promise<void> {
     return this.process.start(async () => {
-      if (this.isTls) return (this.process.output.join('\n').match(/agent running/) ?? []).length > 0;
+      if (this.isTls) return this.output.some((line) => line.includes('agent running'));
       const nodes = await this.call('GET', '/v1/catalog/nodes?consistent');
       return Array.isArray(nodes) && nodes.some((node) => (node as { Node?: unknown }).Node === 'n1');
     });
   }
 
-  kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
-    return this.process.kill(signal);
-  }
-
-  freeze(): void {
-    this.process.freeze();
-  }
-
-  thaw(): void {
-    this.process.thaw();
-  }
-
-  /** Kills it, forgets all data, starts it again: same ports, another node id, indexes from the beginning. */
-  async wipe(): Promise<void> {
-    await this.kill();
-    execFileSync('rm', ['-rf', `${this.directory.path}/data`]);
-    await this.restart();
-  }
-
   /** See `callConsul`; not over TLS. */
   call(method: string, path: string, body?: unknown): Promise<unknown> {
     return callConsul(this.address, this.token, method, path, body);
-  }
-
-  /** Kills it and leaves nothing behind. */
-  async close(): Promise<void> {
-    this.process.thaw();
-    await this.kill();
-    this.directory.remove();
   }
 }
 
@@ -162,7 +109,7 @@ function configuration(version: string, { acl, tls, hcl }: ConsulServerOptions):
       ? `acl { enabled = true default_policy = "deny" tokens { ${initial} = "${TOKEN}" agent = "${TOKEN}" } }`
       : '',
     tls === undefined ? '' : isOld(version) ? files : `tls { https { ${files} } }`,
-    tls?.verifyIncoming !== true
+    tls?.verifiesClients !== true
       ? ''
       : isOld(version)
         ? 'verify_incoming_https = true'
@@ -179,8 +126,8 @@ function isOld(version: string): boolean {
 
 async function versionOf(found: FoundServer): Promise<string> {
   if (found.from === 'binary') {
-    const text = execFileSync(found.path, ['version'], { encoding: 'utf8' });
-    return /v(\d+\.\d+\.\d+)/.exec(text)?.[1] ?? 'unknown';
+    const { stdout } = await promisify(execFile)(found.path, ['version']);
+    return /v(\d+\.\d+\.\d+)/.exec(stdout)?.[1] ?? 'unknown';
   }
   const token = process.env['PILOTFISH_TEST_CONSUL_TOKEN'];
   const answer = await fetch(`http://${found.address}/v1/agent/self`, {

@@ -4,12 +4,19 @@ import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { reportMissing } from '../missing.ts';
 
-/** A server of one version. */
+/** A server, not yet asked what it is. */
 export type FoundServer =
   /** It runs elsewhere and is not ours to kill. */
   | { readonly from: 'variable'; readonly name: string; readonly address: string }
   /** To be started by us. */
   | { readonly from: 'binary'; readonly name: string; readonly path: string };
+
+/** One version of a server to test against. */
+export interface ServerVersion {
+  readonly found: FoundServer;
+  /** Like `3.4.23`, as the server says itself. */
+  readonly version: string;
+}
 
 /** What to look for. */
 export interface ServerQuery {
@@ -20,7 +27,13 @@ export interface ServerQuery {
   /** File in a directory of the cache, and in `PATH` where `isOnPath`. */
   readonly file: string;
   readonly isOnPath?: boolean;
+  /** Releases that Pilotfish is tested against, like `3.4`: each is there where all are required. */
+  readonly releases: readonly string[];
+  readonly versionOf: (found: FoundServer) => Promise<string>;
 }
+
+/** A run that leaves out a server which should be there is none: CI. */
+const REQUIRES_ALL = process.env['PILOTFISH_REQUIRE_ALL'] === '1';
 
 /** Where `npm run servers` puts what it builds: outside the checkout, kept between runs. */
 export function cacheDirectory(): string {
@@ -28,19 +41,34 @@ export function cacheDirectory(): string {
 }
 
 /**
- * All that are there, in this order: named by the variable (then only those), on the path, in the cache (newest last).
- * None: an empty list, told once on the terminal, or an error where `PILOTFISH_REQUIRE_ALL=1`.
+ * One server of each version, oldest first: those that the variable names (then only those), else that on the path and those
+ * in the cache. None: an empty list, told once on the terminal. Throws where `PILOTFISH_REQUIRE_ALL=1` and a release is missing.
  */
-export function findServers(query: ServerQuery): FoundServer[] {
+export async function findServers(query: ServerQuery): Promise<ServerVersion[]> {
+  const { name, file, variable, releases, versionOf } = query;
+  const all = await Promise.all(candidates(query).map(async (found) => ({ found, version: await versionOf(found) })));
+  const servers = all
+    .filter((one, index) => all.findIndex(({ version }) => version === one.version) === index)
+    .sort((a, b) => a.version.localeCompare(b.version, 'en', { numeric: true }));
+  const reason = `not in ${cacheDirectory()} (npm run servers), and ${variable} is not set`;
+  if (servers.length === 0) reportMissing(`real ${name}`, `no ${file}: ${reason}`);
+  if (REQUIRES_ALL && servers.every(({ found }) => found.from === 'binary')) {
+    const absent = releases.filter((release) => !servers.some(({ version }) => version.startsWith(`${release}.`)));
+    if (absent.length > 0) reportMissing(`real ${name} ${absent.join(', ')}`, reason);
+  }
+  return servers;
+}
+
+/** In the short form the newest alone, unless all servers are required. */
+export function forShortForm(servers: readonly ServerVersion[]): readonly ServerVersion[] {
+  return REQUIRES_ALL ? servers : servers.slice(-1);
+}
+
+function candidates(query: ServerQuery): FoundServer[] {
   const { name } = query;
   const named = (process.env[query.variable] ?? '').split(/\s+/).filter((word) => word !== '');
   if (named.length > 0) return named.map((address) => ({ from: 'variable', name, address }));
-  const found: FoundServer[] = [...onPath(query), ...inCache(query)].map((path) => ({ from: 'binary', name, path }));
-  if (found.length === 0) {
-    const reason = `no ${query.file}: not in ${cacheDirectory()} (npm run servers), and ${query.variable} is not set`;
-    reportMissing(`real ${name}`, reason);
-  }
-  return found;
+  return [...onPath(query), ...inCache(query)].map((path) => ({ from: 'binary', name, path }));
 }
 
 function onPath({ file, isOnPath = true }: ServerQuery): string[] {
@@ -57,6 +85,5 @@ function inCache({ name, file }: ServerQuery): string[] {
   if (!existsSync(root)) return [];
   return readdirSync(root)
     .filter((entry) => entry.startsWith(`${name}-`) && existsSync(join(root, entry, file)))
-    .sort((a, b) => a.localeCompare(b, 'en', { numeric: true }))
     .map((entry) => join(root, entry, file));
 }

@@ -1,15 +1,9 @@
 // Real Nacos servers for tests: found, started on free ports with a home of their own, frozen, killed, started again, ended.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { findServers, type FoundServer } from './index.ts';
-import { freePorts, serverDirectory, ServerProcess } from './process.ts';
-
-/** One version of Nacos to test against. */
-export interface NacosServer {
-  readonly found: FoundServer;
-  /** Like `2.3.2`. */
-  readonly version: string;
-}
+import { findServers, type FoundServer, type ServerVersion } from './index.ts';
+import { OwnServer } from './own-server.ts';
+import { freePorts, serverDirectory, ServerProcess, type ServerDirectory } from './process.ts';
 
 /** From the HTTP port to gRPC's, and to Raft's. */
 const GRPC_OFFSET = 1_000;
@@ -19,23 +13,18 @@ const START_TIMEOUT_MS = 60_000;
 export const ADMIN = { username: 'nacos', password: 'a-planted-secret-of-nacos' } as const;
 
 /** Every version that is there: `PILOTFISH_TEST_NACOS` (without authentication), then the cache. */
-export async function findNacos(): Promise<NacosServer[]> {
-  const found = findServers({ name: 'nacos', variable: 'PILOTFISH_TEST_NACOS', file: 'ready', isOnPath: false });
-  return Promise.all(found.map(async (one) => ({ found: one, version: await versionOf(one) })));
+export function findNacos(): Promise<ServerVersion[]> {
+  const query = { name: 'nacos', variable: 'PILOTFISH_TEST_NACOS', file: 'ready', isOnPath: false };
+  return findServers({ ...query, releases: ['2.3'], versionOf });
 }
 
 /** A running standalone server that is ours to break. Without data on disk that matter: ephemeral instances are in memory. */
-export class NacosProcess {
-  readonly port: number;
+export class NacosProcess extends OwnServer {
   readonly hasAuth: boolean;
-  private readonly process: ServerProcess;
-  private readonly directory: { readonly path: string; remove(): void };
 
-  private constructor(port: number, hasAuth: boolean, process: ServerProcess, directory: NacosProcess['directory']) {
-    this.port = port;
+  private constructor(port: number, hasAuth: boolean, ...own: [ServerProcess, ServerDirectory]) {
+    super(port, ...own);
     this.hasAuth = hasAuth;
-    this.process = process;
-    this.directory = directory;
   }
 
   /** Starts one; resolves when it answers, and, with `hasAuth`, when its administrator can log in. */
@@ -80,10 +69,6 @@ export class NacosProcess {
     return server;
   }
 
-  get address(): string {
-    return `127.0.0.1:${this.port}`;
-  }
-
   get grpcPort(): number {
     return this.port + GRPC_OFFSET;
   }
@@ -96,18 +81,6 @@ export class NacosProcess {
       });
       return answer.ok;
     }, START_TIMEOUT_MS);
-  }
-
-  kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
-    return this.process.kill(signal);
-  }
-
-  freeze(): void {
-    this.process.freeze();
-  }
-
-  thaw(): void {
-    this.process.thaw();
   }
 
   /** One call of its HTTP API, as the administrator unless said; the answer's text. Rejects for any status but 200. */
@@ -139,13 +112,6 @@ export class NacosProcess {
       if (performance.now() > end) throw new Error(`${username} cannot log in`);
       await new Promise((resolve) => setTimeout(resolve, 200));
     }
-  }
-
-  /** Kills it and leaves nothing behind. */
-  async close(): Promise<void> {
-    this.process.thaw();
-    await this.kill();
-    this.directory.remove();
   }
 }
 

@@ -1,9 +1,11 @@
 // One real server as a process of ours: started on ports of its own, stopped, frozen and ended by its pid.
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { killAtExit } from '../children.ts';
 import { until } from '../until.ts';
 
 /** What is started, again and again with the same words. */
@@ -60,11 +62,9 @@ export class ServerProcess {
         this.output.splice(0, this.output.length - KEPT_LINES);
       });
     }
-    const onParentExit = (): boolean => child.kill('SIGKILL');
-    process.once('exit', onParentExit);
+    killAtExit(child);
     this.ended = new Promise((resolve) => {
       const end = (): void => {
-        process.off('exit', onParentExit);
         if (this.child === child) this.child = undefined;
         resolve();
       };
@@ -100,21 +100,32 @@ export class ServerProcess {
   }
 }
 
+/** Given away already, whether their server listens by now or not. */
+const givenPorts = new Set<number>();
+
 /** So many TCP ports on 127.0.0.1 that nobody listens on, also next to each other: `offsets` [0, 1000] asks for p and p + 1000. */
 export async function freePorts(offsets: readonly number[]): Promise<number[]> {
   for (let tries = 0; tries < 200; tries++) {
     const first = FIRST_PORT + Math.floor(Math.random() * (LAST_PORT - FIRST_PORT - Math.max(...offsets)));
     const ports = offsets.map((offset) => first + offset);
+    if (ports.some((port) => givenPorts.has(port))) continue;
+    for (const port of ports) givenPorts.add(port);
     const free = await Promise.all(ports.map(isFree));
     if (free.every((one) => one)) return ports;
   }
   throw new Error('no free ports');
 }
 
+/** A directory that is one server's own. */
+export interface ServerDirectory {
+  readonly path: string;
+  remove(): Promise<void>;
+}
+
 /** A directory of its own in the temporary directory. */
-export function serverDirectory(name: string): { readonly path: string; remove(): void } {
+export function serverDirectory(name: string): ServerDirectory {
   const path = mkdtempSync(join(tmpdir(), `pilotfish-${name}-`));
-  return { path, remove: () => rmSync(path, { recursive: true, force: true, maxRetries: 3 }) };
+  return { path, remove: () => rm(path, { recursive: true, force: true, maxRetries: 3 }) };
 }
 
 function isFree(port: number): Promise<boolean> {

@@ -77,6 +77,23 @@ describe('a registration', () => {
     expect([handle.state, driver.count('put')]).toEqual(['registered', 1]);
   });
 
+  test('is tried the more often the less time is left: an outage may last until half a second before the loss', async () => {
+    for (let seed = 1; seed <= 50; seed++) {
+      const own = { clock: new FakeClock({ seed }), driver: new FakeDriver() };
+      const other = createRegistry(own.driver, 'fake', { clock: own.clock });
+      const handle = other.register({ instance: instance('a'), ttlMs: TTL_MS });
+      const states: RegistrationState[] = [];
+      handle.onState((state) => states.push(state));
+      await own.clock.advance(10);
+      own.driver.mode = 'down';
+      await own.clock.advance(TTL_MS - 500);
+      own.driver.mode = 'ok';
+      await own.clock.advance(1_000);
+      expect([seed, ...states]).toEqual([seed, 'registered', 'at-risk', 'registered']);
+      await other.close();
+    }
+  });
+
   test('that the registry forgot is put back within one beat', async () => {
     const { handle } = registering();
     await clock.advance(10);

@@ -51,6 +51,15 @@ describe('the options of etcd', () => {
     expect(() => resolveOptions({ username: 'me' }, { ETCDCTL_USER: 'sidecar:s3cret' })).toThrow(invalid);
   });
 
+  test('a file with the password wins over all other passwords, and needs a user, too', () => {
+    const env = { ETCDCTL_USER: 'sidecar:s3cret', ETCDCTL_PASSWORD: 'other' };
+    const user = { name: 'sidecar', passwordFile: '/run/password' };
+    expect(resolveOptions({ passwordFile: '/run/password' }, env).user).toEqual(user);
+    const both = { username: 'sidecar', password: 'mine', passwordFile: '/run/password' };
+    expect(resolveOptions(both, {}).user).toEqual(user);
+    expect(() => resolveOptions({ passwordFile: '/run/password' }, {})).toThrow(invalid);
+  });
+
   test.each([
     { endpoints: ['http://user:s3cret@h:1'] },
     { endpoints: ['http://h:1', 'https://h:2'] },

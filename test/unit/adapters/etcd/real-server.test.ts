@@ -1,4 +1,7 @@
 // What takes a real server and is etcd's alone: several endpoints, logins, records of others, a closed process.
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Etcd3 } from 'etcd3';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { createEtcdAdapter } from '../../../../adapters/etcd/etcd.ts';
@@ -91,6 +94,32 @@ describe.skipIf(server === undefined)('a real etcd', () => {
     const error: unknown = await wrong.list({}, soon()).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ kind: 'unauthenticated' });
     expect(String(error)).not.toContain('planted-Secret');
+  });
+
+  test('is logged in to with the password of a file, and with the next one once that is changed', async () => {
+    const { etcd, client } = await start();
+    const directory = await mkdtemp(join(tmpdir(), 'pilotfish-password-'));
+    onTestFinished(() => rm(directory, { recursive: true }));
+    const passwordFile = join(directory, 'password');
+    await client.auth.userAdd({ name: 'root', password: 'first' });
+    await client.auth.roleAdd({ name: 'root' });
+    await client.auth.userGrantRole({ user: 'root', role: 'root' });
+    await client.auth.authEnable();
+    const registry = open({ endpoints: [`http://${etcd.address}`], username: 'root', passwordFile });
+    const handle = registry.register({ instance: OWN, ttlMs: 60_000 });
+    const watch = registry.watch(KEY, {});
+    await until('the missing file is told', () => handle.state === 'denied' && watch.state === 'denied');
+    expect(handle.lastError?.message).toContain(passwordFile);
+    await writeFile(passwordFile, 'first\n');
+    await until('registered and seen', () => handle.state === 'registered' && watch.state === 'live');
+    const admin = new Etcd3({ hosts: `http://${etcd.address}`, auth: { username: 'root', password: 'first' } });
+    onTestFinished(() => admin.close());
+    await admin.auth.userChangePassword({ name: 'root', password: 'second' });
+    handle.update({ weight: 7 });
+    await until('the old one is refused', () => handle.lastError?.kind === 'unauthenticated');
+    await writeFile(passwordFile, 'second\n');
+    await until('the change is written', () => watch.view?.snapshot.instances[0]?.weight === 7);
+    expect(handle.state).toBe('registered');
   });
 
   test('that was restarted has forgotten all tokens: registrations and watches go on', async () => {
