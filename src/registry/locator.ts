@@ -8,7 +8,7 @@ export interface RegistryLocator {
 }
 
 /** All that there are. */
-export const REGISTRY_TYPES = ['file', 'etcd', 'consul', 'nacos', 'static', 'dns'] as const;
+export const REGISTRY_TYPES = ['file', 'etcd', 'consul', 'nacos', 'dns', 'static'] as const;
 export type RegistryType = (typeof REGISTRY_TYPES)[number];
 
 /** What follows the scheme of a URL, taken apart by each type for itself. */
@@ -46,22 +46,22 @@ export function registryType(name: string): RegistryType {
   const type = REGISTRY_TYPES.find((known) => known === name);
   if (type === undefined) {
     const shown = /^[A-Za-z0-9_-]{1,32}$/.test(name) ? ` "${name}"` : '';
-    throw new RegistryError('invalid', `unknown registry${shown}; known are ${REGISTRY_TYPES.join(', ')}`);
+    const known = `${REGISTRY_TYPES.join(', ')}, or a URL such as file:///directory`;
+    throw new RegistryError('invalid', `unknown registry${shown}, expected ${known}`);
   }
   return type;
 }
 
 /** `file:///run/pilotfish`; an authority or a query has no meaning here. */
 function readFileUrl(rest: string): Readonly<Record<string, unknown>> {
-  if (!rest.startsWith('/') || rest.startsWith('//') || /[?#]/.test(rest)) {
-    throw new RegistryError('invalid', 'expected file:///absolute/path');
-  }
+  const expected = 'expected file:///directory, an absolute path';
+  if (!/^\/[^/?#][^?#]*$/.test(rest)) throw new RegistryError('invalid', expected);
   try {
-    const directory = decodeURIComponent(rest);
+    const directory = decodeURIComponent(rest).replace(/\/+$/, '');
     if (directory.includes('\0')) throw new URIError('NUL');
     return { directory };
   } catch (error) {
-    throw new RegistryError('invalid', 'expected file:///absolute/path, percent-encoded', { cause: error });
+    throw new RegistryError('invalid', `${expected}, percent-encoded`, { cause: error });
   }
 }
 

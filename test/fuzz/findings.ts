@@ -10,6 +10,12 @@ const MAX_SAVED = 50;
 export class Findings {
   count = 0;
 
+  /** What belongs to no one message. */
+  tell(problem: string): void {
+    this.count++;
+    console.error(`FOUND ${problem}`);
+  }
+
   add(kind: 'request' | 'answer', bytes: Buffer, problem: string): void {
     this.count++;
     if (this.count > MAX_SAVED) return;

@@ -1,5 +1,5 @@
-// `npm run fuzz`: random and mutated messages, in process and through sockets. `--seed N --seconds N --only process|sockets`.
-import { parseArgs } from 'node:util';
+// `npm run fuzz`: random and mutated messages, in process and through a running sidecar. `--seed N --seconds N --only process|sockets`.
+import { inspect, parseArgs } from 'node:util';
 import { Findings } from './findings.ts';
 import { fuzzInProcess } from './in-process.ts';
 import { Random } from './random.ts';
@@ -11,14 +11,8 @@ const { values } = parseArgs({
 const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(values.seed);
 const seconds = Number(values.seconds);
 const findings = new Findings();
-process.on('unhandledRejection', (error) => {
-  findings.count++;
-  console.error('FOUND an unhandled rejection:', error);
-});
-process.on('uncaughtException', (error) => {
-  findings.count++;
-  console.error('FOUND an uncaught exception:', error);
-});
+process.on('unhandledRejection', (error) => findings.tell(`an unhandled rejection: ${inspect(error)}`));
+process.on('uncaughtException', (error) => findings.tell(`an uncaught exception: ${inspect(error)}`));
 console.log(`seed ${seed}`);
 
 const perMinute = (count: number): string => Math.round((count * 60) / seconds).toLocaleString('en');
@@ -30,7 +24,7 @@ if (values.only !== 'sockets') {
 }
 if (values.only !== 'process') {
   const sent = await fuzzThroughSockets(new Random(seed), seconds, findings);
-  console.log(`through sockets: ${sent} messages (${perMinute(sent)} a minute)`);
+  console.log(`through a sidecar: ${sent} messages (${perMinute(sent)} a minute)`);
 }
 console.log(findings.count === 0 ? 'nothing found' : `${findings.count} findings, saved in test/fuzz/corpus`);
 process.exit(findings.count === 0 ? 0 : 1);

@@ -1,14 +1,15 @@
-// Messages through a proxy of both sides of the codec, over real sockets: what reaches the upstream has to be the same to us and to Node.
+// Messages through a running sidecar: what reaches its app has to be the same to us and to Node, and it has to live on.
 import { createServer, type Server } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { cut, readRequests } from '../unit/http1/reading.ts';
-import { clientOptions, closeAll, makePool, proxyTo, serve } from '../unit/http1/support.ts';
 import type { Findings } from './findings.ts';
 import { cuts, train } from './generate.ts';
 import type { Random } from './random.ts';
+import { FuzzedSidecar } from './sidecar.ts';
 
 const CLIENTS = 32;
-const HANG_MS = 5_000;
+/** More than the sidecar waits for content. */
+const HANG_MS = 10_000;
 /** A connection to the upstream is judged when so much has come on it, or when it is closed. */
 const JUDGED_BYTES = 262_144;
 
@@ -23,28 +24,30 @@ interface Record {
   isJudged: boolean;
 }
 
-/** Runs for `seconds`. @returns how many messages the proxy has judged. */
+/** Runs for `seconds`. @returns how many messages the sidecar has answered or refused. */
 export async function fuzzThroughSockets(random: Random, seconds: number, findings: Findings): Promise<number> {
   const records = new Map<Socket, Record>();
   const upstream = makeUpstream(records, findings);
   await new Promise<void>((resolve) => upstream.listen(0, '127.0.0.1', resolve));
   const port = (upstream.address() as AddressInfo).port;
-  const served = await serve(proxyTo(port, makePool(), clientOptions({ stallMs: 3_000 })));
+  const sidecar = new FuzzedSidecar(port);
+  await sidecar.ready();
   const untilMs = performance.now() + seconds * 1_000;
   const client = async (): Promise<void> => {
     while (performance.now() < untilMs) {
       const bytes = Buffer.from(train(random), 'latin1');
-      const isDone = await send(served.port, cut(bytes, cuts(bytes.length, random)));
-      if (!isDone) findings.add('request', bytes, 'the proxy neither answers nor closes');
+      const isDone = await send(sidecar.port, cut(bytes, cuts(bytes.length, random)));
+      if (!isDone) findings.add('request', bytes, 'the sidecar neither answers nor closes');
     }
   };
   await Promise.all(Array.from({ length: CLIENTS }, client));
-  closeAll();
-  await new Promise((resolve) => setTimeout(resolve, 200));
+  const judged = await sidecar.judged();
+  await sidecar.stop();
   for (const record of records.values()) judge(record, findings);
+  for (const complaint of sidecar.complaints) findings.tell(complaint);
   upstream.closeAllConnections();
   upstream.close();
-  return served.completed.length + served.refused.length;
+  return judged;
 }
 
 /** Sends the pieces, each in a write of its own, and FIN. @returns false where the connection is not closed in time. */

@@ -32,6 +32,7 @@ const LONG: Readonly<Record<string, string>> = {
 
 /** The configuration reads URLs of registries as the registries themselves do. */
 const registryUrls: ReadonlySet<string> = new Set([
+  'src/config/schema/registry.ts → src/registry/locator.ts',
   'src/config/variables.ts → src/registry/locator.ts',
   'src/config/variables.ts → src/registry/types.ts',
 ]);

@@ -1,13 +1,11 @@
 // `registry:` where services are registered and found, and how much the lists are believed.
 import { z } from 'zod';
+import { REGISTRY_TYPES } from '../../registry/locator.ts';
 import { consul } from './registry-consul.ts';
 import { dns } from './registry-dns.ts';
 import { etcd } from './registry-etcd.ts';
 import { nacos } from './registry-nacos.ts';
 import { duration, flag, integer, metadataValue, number, parseHostPort, path, readText, text } from './scalar.ts';
-
-/** The registries that this version brings. */
-export const REGISTRY_TYPES = ['file', 'etcd', 'consul', 'nacos', 'dns', 'static'] as const;
 
 const instanceFields = {
   host: text('the host of an instance').describe('IP address or name.'),

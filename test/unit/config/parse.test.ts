@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { REGISTRY_TYPES } from '../../../src/config/schema/registry.ts';
+import { REGISTRY_TYPES } from '../../../src/registry/locator.ts';
 import { problemsOf } from './load.ts';
 
 const HOST_PORT = 'the address of the app as host:port, such as 127.0.0.1:3000 or [::1]:3000';

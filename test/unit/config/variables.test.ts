@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Config } from '../../../src/config/config.ts';
 import { problemText } from '../../../src/config/problem.ts';
-import { REGISTRY_TYPES } from '../../../src/config/schema/registry.ts';
+import { REGISTRY_TYPES } from '../../../src/registry/locator.ts';
 import { VARIABLES } from '../../../src/config/variables.ts';
 import { configOf, fileWith, fromEnv, load } from './load.ts';
 import type { Env } from './load.ts';
@@ -144,7 +144,7 @@ describe('a variable that is wrong', () => {
     ],
     [
       { PILOTFISH_REGISTRY: 'file://run/pilotfish' },
-      'PILOTFISH_REGISTRY: registry.type: found "file://run/pilotfish", expected file:///directory, an absolute path',
+      'PILOTFISH_REGISTRY: registry.type: found a URL with file:, expected file:///directory, an absolute path',
     ],
     [
       { ...SERVICE, PILOTFISH_METADATA: 'novalue' },

@@ -93,7 +93,7 @@ describe('PILOTFISH_REGISTRY', () => {
   });
 
   test('an unknown name is told with those that are known; a secret in it is not repeated', () => {
-    expect(() => parseRegistryLocator('zookeeper')).toThrow(/"zookeeper"; known are file, etcd/);
+    expect(() => parseRegistryLocator('zookeeper')).toThrow(/"zookeeper", expected file, etcd/);
     expect(() => parseRegistryLocator('zk://u:secret@h')).not.toThrow(/secret/);
   });
 });
