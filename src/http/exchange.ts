@@ -4,6 +4,12 @@ import type { Body } from './body.ts';
 import type { Headers } from './headers.ts';
 import type { ProxyRequest, ProxyResponse } from './message.ts';
 
+/**
+ * Part of a peer's idle time (announced, or observed) in which its connections are used again: it may be closing one already
+ * after that.
+ */
+export const REUSE_SHARE = 0.8;
+
 /** How an exchange ended, told once, when both directions have ended, failed or been abandoned. */
 export interface ExchangeEnd {
   /** Undefined: the answer was complete and valid. */
@@ -35,6 +41,8 @@ export interface ClientConnection {
   readonly capacity: number;
   /** Exchanges that were started on it. */
   readonly used: number;
+  /** For how many ms it had been idle when it was used last. Written by its pool. */
+  idleMs: number;
   /** True while the peer can be expected to read: not ended, not reset, nothing unasked received, its announced idle time not nearly over. */
   readonly isUsable: boolean;
   /**

@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net';
 import { ProxyError } from '../errors.ts';
 import type { Body } from '../http/body.ts';
+import { REUSE_SHARE } from '../http/exchange.ts';
 import type { ClientConnection, ConnectionOwner, Exchange, ExchangeReceiver } from '../http/exchange.ts';
 import type { ProxyRequest } from '../http/message.ts';
 import { Deadline, type DeadlineOwner } from '../util/deadline-list.ts';
@@ -11,14 +12,12 @@ import { HeadReader, RESPONSE_HEAD } from './head-reader.ts';
 import { reset } from './reset.ts';
 import { own, type SocketOwner } from './socket-events.ts';
 
-/** Part of the peer's announced idle time in which the connection is used again: it may be closing it already after that. */
-const REUSE_SHARE = 0.8;
-
 /** Owns a connected socket (`noDelay` set by whoever connected): writes requests, reads answers, and destroys it at the first doubt. */
 export class Http1ClientConnection implements ClientConnection, SocketOwner, ClientExchangeOwner, DeadlineOwner {
   readonly socket: Socket;
   readonly options: ClientOptions;
   used = 0;
+  idleMs = 0;
   private readonly owner: ConnectionOwner;
   private readonly deadline: Deadline;
   private reader: HeadReader | undefined = undefined;

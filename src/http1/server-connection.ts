@@ -24,8 +24,15 @@ const LINGER_BYTES = 16_777_216;
 const PROBE_MS = 30;
 const MAX_PROBES = 4;
 
+/**
+ * Nothing is read of a client that sends faster than its content is taken, so that its reset is not heard. Every so many
+ * milliseconds nothing is written to it: that sends nothing, and fails where it has reset the connection.
+ */
+const LOOK_MS = 250;
+const NOTHING = Buffer.alloc(0);
+
 /** What the connection's deadline is about. */
-type Wait = 'head' | 'idle' | 'stall' | 'drain' | 'probe' | 'linger';
+type Wait = 'head' | 'idle' | 'stall' | 'look' | 'drain' | 'probe' | 'linger';
 
 /**
  * Serves HTTP/1 on an accepted socket until it is closed. The listener has set `noDelay`; half-open is set here.
@@ -163,6 +170,10 @@ export class Http1ServerConnection implements SocketOwner, DeadlineOwner, BodySo
         return;
       case 'probe':
         if (exchange?.probe() === true && ++this.probes < MAX_PROBES) this.arm('probe', PROBE_MS);
+        return;
+      case 'look':
+        this.socket.write(NOTHING);
+        this.arm('look', LOOK_MS);
         return;
       case 'drain':
       case 'linger':
@@ -357,11 +368,13 @@ export class Http1ServerConnection implements SocketOwner, DeadlineOwner, BodySo
     if (this.isPaused) return;
     this.isPaused = true;
     this.socket.pause();
+    if (this.exchange !== undefined && !this.deadline.isArmed) this.arm('look', LOOK_MS);
   }
 
   private unpause(): void {
     if (!this.isPaused) return;
     this.isPaused = false;
+    if (this.wait === 'look') this.deadline.disarm();
     this.socket.resume();
   }
 }

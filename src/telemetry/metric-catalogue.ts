@@ -48,6 +48,26 @@ export const METRICS = {
     labels: ['upstream'],
     help: 'Requests on their way to an endpoint.',
   },
+  pilotfish_upstream_connections: {
+    type: 'gauge',
+    labels: ['upstream'],
+    help: 'Open connections to endpoints.',
+  },
+  pilotfish_upstream_connections_opened_total: {
+    type: 'counter',
+    labels: ['upstream'],
+    help: 'Connections to endpoints that were established.',
+  },
+  pilotfish_upstream_connections_closed_total: {
+    type: 'counter',
+    labels: ['upstream', 'reason'],
+    help: 'Connections to endpoints that were closed, by either side.',
+  },
+  pilotfish_upstream_stale_connections_total: {
+    type: 'counter',
+    labels: ['upstream'],
+    help: 'Requests that met a connection which had been closed while it was idle, and took a fresh one.',
+  },
   pilotfish_breaker_state: {
     type: 'gauge',
     labels: ['upstream'],

@@ -38,6 +38,17 @@ export interface UpstreamFacts {
   readonly stalenessMs?: number;
   /** Requests on their way to an endpoint right now. */
   readonly inFlight?: number;
+  readonly connections?: ConnectionFacts;
+}
+
+/** Connections to the endpoints of one upstream. */
+export interface ConnectionFacts {
+  readonly open: number;
+  /** Since the start, as all that follow. */
+  readonly opened: number;
+  /** By reason. */
+  readonly closed: Readonly<Record<string, number>>;
+  readonly stale: number;
 }
 
 /** The registry as metrics show it. */

@@ -80,6 +80,16 @@ export const SAMPLES: Readonly<Record<MetricName, Collect>> = {
     }
   },
   pilotfish_upstream_requests_in_flight: perUpstream(({ inFlight }) => inFlight),
+  pilotfish_upstream_connections: perUpstream(({ connections }) => connections?.open),
+  pilotfish_upstream_connections_opened_total: perUpstream(({ connections }) => connections?.opened),
+  *pilotfish_upstream_connections_closed_total({ sources }) {
+    for (const { name, connections } of upstreamsOf(sources)) {
+      for (const [reason, value] of Object.entries(connections?.closed ?? {})) {
+        yield { labels: { upstream: name, reason }, value };
+      }
+    }
+  },
+  pilotfish_upstream_stale_connections_total: perUpstream(({ connections }) => connections?.stale),
   pilotfish_breaker_state: perUpstream(({ breaker }) => BREAKER_STATES.indexOf(breaker ?? 'closed')),
   pilotfish_retry_budget_ratio: perUpstream(({ retryBudgetRatio }) => retryBudgetRatio),
   pilotfish_registry_staleness_seconds: perUpstream(({ stalenessMs }) =>

@@ -4,6 +4,7 @@ import { ProxyError } from '../errors.ts';
 import type { ServiceInstance, ServiceKey } from '../registry/types.ts';
 import type { Clock } from '../util/clock.ts';
 import type { Connect } from './connect.ts';
+import { ConnectionCounts } from './connection-counts.ts';
 import { Endpoint } from './endpoint.ts';
 import type { ForwardTarget } from './forward-target.ts';
 import { UPSTREAM_DEFAULTS, type ConnectOptions, type UpstreamOptions } from './options.ts';
@@ -35,6 +36,7 @@ export class App implements ForwardTarget {
   readonly picker: Picker<Endpoint>;
   readonly queue: PickQueue;
   readonly hangs = undefined;
+  readonly connections = new ConnectionCounts();
 
   constructor(options: AppOptions, clock: Clock, connect: Connect) {
     const { key, host, port, isUp } = options;
@@ -47,6 +49,7 @@ export class App implements ForwardTarget {
     };
     this.queue = new PickQueue(key.service);
     this.endpoint = new Endpoint(recordOf(key, host, port), this.options, clock, connect, {
+      connections: this.connections,
       onSettled: () => undefined,
     });
     this.endpoint.isRegistered = false;

@@ -118,6 +118,7 @@ export function upstreamFacts({ upstream, call }: UpstreamEntry, nowMs: number):
     retryBudgetRatio: call.budget.ratioLeft(nowMs),
     stalenessMs: upstream.stalenessMs,
     inFlight: upstream.inFlight,
+    connections: upstream.connections,
   };
 }
 

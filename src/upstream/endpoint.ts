@@ -3,6 +3,7 @@ import type { Candidate } from '../balancer/picker.ts';
 import { keyText, type ServiceInstance } from '../registry/types.ts';
 import type { Clock } from '../util/clock.ts';
 import type { Connect } from './connect.ts';
+import type { ConnectionCounts } from './connection-counts.ts';
 import type { UpstreamOptions } from './options.ts';
 import { noOutcomes, type Outcome, type OutcomeCounts } from './outcome.ts';
 import { OutlierRecord } from './outlier.ts';
@@ -10,6 +11,8 @@ import { Pool } from './pool.ts';
 
 /** What an endpoint tells its upstream. */
 export interface EndpointOwner {
+  /** Where its connections are counted. */
+  readonly connections: ConnectionCounts;
   /** A claim was settled; called after the endpoint counted it. */
   onSettled(endpoint: Endpoint, outcome: Outcome, startedAtMs: number): void;
 }
@@ -54,7 +57,7 @@ export class Endpoint implements Candidate {
     this.instance = instance;
     this.id = instance.id;
     this.address = addressOf(instance);
-    this.pool = new Pool(clock, connect, { host, port, address: this.address }, options);
+    this.pool = new Pool(clock, connect, { host, port, address: this.address }, options, owner.connections);
     this.outlier = new OutlierRecord(options.outlier);
     this.sinceMs = clock.now();
     this.owner = owner;

@@ -35,6 +35,10 @@ export class ForwardAttempt
   private failure: ProxyError | undefined = undefined;
   private isRefused = false;
   private isOver = false;
+  /** Its connection, where that had been idle before and nothing has come on it since. */
+  private reused: ClientConnection | undefined = undefined;
+  /** The exchange on a stale connection was given up for one on a fresh one; its end is none of the attempt. */
+  private isAnew = false;
 
   constructor(
     forwarder: Forwarder,
@@ -89,6 +93,7 @@ export class ForwardAttempt
   }
 
   onInformational(status: number, headers: Headers): void {
+    this.reused = undefined;
     if (!this.isBelieved) removeOwnFields(headers);
     this.request.onInformational?.(status, headers);
   }
@@ -115,6 +120,14 @@ export class ForwardAttempt
   }
 
   onFailed(error: ProxyError): void {
+    if (this.reused !== undefined && error.code === 'PF_UPSTREAM_CLOSED' && this.request.aborted === undefined) {
+      this.claim?.endpoint.pool.onStale(this.reused);
+      this.reused = undefined;
+      if (this.mayBeginAnew(error)) {
+        this.beginAnew();
+        return;
+      }
+    }
     this.wait.disarm();
     this.failure = error;
     this.result = error.code;
@@ -123,7 +136,8 @@ export class ForwardAttempt
   }
 
   onEnd(end: ExchangeEnd): void {
-    this.end(end.error);
+    if (this.isAnew) this.isAnew = false;
+    else this.end(end.error);
   }
 
   onDeadline(): void {
@@ -150,7 +164,7 @@ export class ForwardAttempt
     } else if (this.claim !== undefined) {
       const { pool } = this.claim.endpoint;
       pool.abandon(this);
-      if (this.held !== undefined) pool.onAvailable(this.held);
+      this.held?.close();
       this.held = undefined;
       this.onConnectFailed(reason);
     } else {
@@ -174,17 +188,25 @@ export class ForwardAttempt
     request.pickedAtMs = nowMs;
     request.workedOnBy(this);
     this.wait.begin(endpoint, nowMs);
-    const needsFresh = request.attempts.length >= forwarder.lastAttempt;
-    const connection = endpoint.pool.acquire(this, needsFresh);
+    const isFresh = request.attempts.length >= forwarder.lastAttempt;
+    const reuse = isFresh ? 'fresh' : this.isRepeatable ? 'any' : 'proven';
+    const connection = endpoint.pool.acquire(this, reuse, nowMs);
     if (connection !== undefined) this.send(connection, nowMs);
   }
 
+  /** It can be sent once more where it met a connection that the peer had closed. */
+  private get isRepeatable(): boolean {
+    const { method, body } = this.request;
+    return body.isEmpty && isIdempotent(method);
+  }
+
   /**
-   * What cannot be tried again is not written on a used connection before the events of this turn of the loop are through:
+   * What cannot be sent again is not written on a used connection before the events of this turn of the loop are through:
    * the peer's end may be among them, and nothing will have been sent then.
    */
   private send(connection: ClientConnection, nowMs: number): void {
-    if (connection.used > 0 && !isIdempotent(this.request.method)) {
+    this.reused = connection.used > 0 ? connection : undefined;
+    if (this.reused !== undefined && !this.isRepeatable) {
       this.held = connection;
       setImmediate(lookAgain, this);
       return;
@@ -193,17 +215,34 @@ export class ForwardAttempt
     this.exchange = connection.send(this.request, this.request.body, this);
   }
 
+  /**
+   * A used connection that ends before anything came back had most likely been closed while it was idle. That is no try of
+   * the endpoint yet: what is repeatable is sent again at once, on a fresh connection (RFC 9112 §9.3.1).
+   */
+  private mayBeginAnew({ requestSent }: ProxyError): boolean {
+    const { on, attempts } = this.forwarder.target.options.retry;
+    return attempts > 1 && (requestSent === false ? on.connect : on.resetBeforeResponse) && this.isRepeatable;
+  }
+
+  private beginAnew(): void {
+    this.isAnew = true;
+    this.exchange = undefined;
+    this.claim?.endpoint.pool.acquire(this, 'fresh', this.forwarder.clock.now());
+  }
+
   /** @internal */
   sendHeld(): void {
     const { held, request, claim } = this;
     if (held === undefined || claim === undefined) return;
     this.held = undefined;
+    const nowMs = this.forwarder.clock.now();
     if (held.isUsable && held.capacity > 0) {
-      request.connectedAtMs = this.forwarder.clock.now();
+      request.connectedAtMs = nowMs;
       this.exchange = held.send(request, request.body, this);
     } else {
       held.close();
-      claim.endpoint.pool.acquire(this, true);
+      claim.endpoint.pool.onStale(held);
+      claim.endpoint.pool.acquire(this, 'fresh', nowMs);
     }
   }
 

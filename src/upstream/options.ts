@@ -9,6 +9,8 @@ export interface ConnectOptions {
   readonly maxIdle: number;
   /** An idle connection is closed after this time, in ms. */
   readonly idleTimeoutMs: number;
+  /** A connection is not used again once it is so old, ± 10 %, in ms; 0 = at any age. */
+  readonly maxAgeMs: number;
   /** Connections, idle, busy and being made; requests beyond them wait for one. */
   readonly max: number;
 }
@@ -94,7 +96,7 @@ export interface UpstreamOptions {
 /** DESIGN §4; configuration has the same defaults. */
 export const UPSTREAM_DEFAULTS: UpstreamOptions = {
   balancer: 'least-request',
-  connect: { timeoutMs: 300, maxIdle: 256, idleTimeoutMs: 4_000, max: 1_024 },
+  connect: { timeoutMs: 300, maxIdle: 256, idleTimeoutMs: 4_000, maxAgeMs: 0, max: 1_024 },
   timeout: { requestMs: 15_000, attemptMs: 5_000, hang: 'auto', stallMs: 5_000, idleMs: 300_000 },
   retry: {
     attempts: 3,

@@ -1,8 +1,10 @@
 // HOT PATH. The connections to one endpoint: the idle one used last is used next, others are dialled when there is none.
 import { ProxyError } from '../errors.ts';
 import type { ClientConnection, ConnectionOwner } from '../http/exchange.ts';
-import type { Clock, Timer } from '../util/clock.ts';
+import type { Clock } from '../util/clock.ts';
 import type { Connect, ConnectTarget, DialListener } from './connect.ts';
+import type { CloseReason, ConnectionCounts } from './connection-counts.ts';
+import { IdleConnections, type Reuse } from './idle-connections.ts';
 import type { UpstreamOptions } from './options.ts';
 
 /** Who wants a connection; told once, unless it gave up (`Pool.abandon`). */
@@ -18,11 +20,16 @@ export interface PoolDescription {
   readonly idle: number;
   readonly dialing: number;
   readonly waiting: number;
+  /** Age at which the endpoint was seen to close idle connections, in ms; absent where it was not. */
+  readonly closesIdleAfterMs?: number;
 }
+
+/** Part by which the greatest age of a connection differs from the configured one, up or down. */
+const MAX_AGE_JITTER = 0.1;
 
 interface Waiting {
   readonly waiter: ConnectionWaiter;
-  readonly needsFresh: boolean;
+  readonly reuse: Reuse;
 }
 
 /**
@@ -34,29 +41,40 @@ export class Pool implements ConnectionOwner, DialListener {
   private readonly connect: Connect;
   private readonly target: ConnectTarget;
   private readonly options: UpstreamOptions;
-  /** Last in, first out: the few that are needed stay warm, the rest age at the bottom and are closed. */
-  private readonly idle: ClientConnection[] = [];
-  private readonly idleSinceMs: number[] = [];
-  private readonly connections = new Set<ClientConnection>();
+  private readonly counts: ConnectionCounts;
+  private readonly idle: IdleConnections;
+  /** With the monotonic ms from which on each is not used again. */
+  private readonly connections = new Map<ClientConnection, number>();
   private waiting: Waiting[] = [];
   private dialing = 0;
-  private idleTimer: Timer | undefined = undefined;
+  /** Why the connection is closed that is being closed right now. */
+  private reason: CloseReason | undefined = undefined;
   private isClosed = false;
 
-  constructor(clock: Clock, connect: Connect, target: ConnectTarget, options: UpstreamOptions) {
+  constructor(
+    clock: Clock,
+    connect: Connect,
+    target: ConnectTarget,
+    options: UpstreamOptions,
+    counts: ConnectionCounts,
+  ) {
     this.clock = clock;
     this.connect = connect;
     this.target = target;
     this.options = options;
+    this.counts = counts;
+    this.idle = new IdleConnections(clock, options.connect.idleTimeoutMs, (connection) =>
+      this.retire(connection, 'idle-timeout'),
+    );
   }
 
   /**
    * A usable idle connection, at once; or undefined, and `waiter` is told when there is one, or that there will be none
-   * (that also before this returns). `needsFresh`: only one on which nothing was sent yet.
+   * (that also before this returns). `nowMs` is monotonic.
    */
-  acquire(waiter: ConnectionWaiter, needsFresh: boolean): ClientConnection | undefined {
-    if (!needsFresh) {
-      const connection = this.takeIdle();
+  acquire(waiter: ConnectionWaiter, reuse: Reuse, nowMs: number): ClientConnection | undefined {
+    if (reuse !== 'fresh') {
+      const connection = this.idle.take(reuse, nowMs);
       if (connection !== undefined) return connection;
     }
     const { max } = this.options.connect;
@@ -66,7 +84,7 @@ export class Pool implements ConnectionOwner, DialListener {
       waiter.onConnectFailed(new ProxyError('PF_OVERFLOW', message, { requestSent: false, endpoint }));
       return undefined;
     }
-    this.waiting.push({ waiter, needsFresh });
+    this.waiting.push({ waiter, reuse });
     this.dialMore();
     return undefined;
   }
@@ -95,37 +113,53 @@ export class Pool implements ConnectionOwner, DialListener {
     });
   }
 
+  /** A connection that was used again turned out to be closed. */
+  onStale(connection: ClientConnection): void {
+    this.counts.stale++;
+    this.idle.limit.lost(connection.idleMs);
+  }
+
   onAvailable(connection: ClientConnection): void {
-    if (this.waiting.length > 0 && this.serve(connection)) return;
-    const { maxIdle } = this.options.connect;
-    if (connection.capacity > 1 && this.idle.includes(connection)) return;
-    if (this.isClosed || this.idle.length >= maxIdle || !connection.isUsable) {
-      connection.close();
+    const { idle } = this;
+    const { maxIdle, maxAgeMs } = this.options.connect;
+    if (maxAgeMs > 0 && (this.connections.get(connection) ?? 0) <= this.clock.now()) {
+      this.retire(connection, 'max-age');
       return;
     }
-    const nowMs = this.clock.now();
-    this.idle.push(connection);
-    this.idleSinceMs.push(nowMs);
-    this.idleTimer ??= this.clock.setTimer(this.options.connect.idleTimeoutMs, this.closeAged);
+    if (this.waiting.length > 0 && this.serve(connection)) return;
+    if (connection.capacity > 1 && idle.includes(connection)) return;
+    if (this.isClosed || maxIdle === 0 || !connection.isUsable) {
+      this.retire(connection, this.isClosed ? 'drain' : 'excess');
+      return;
+    }
+    if (idle.size >= maxIdle && idle.oldest !== undefined) this.retire(idle.oldest, 'excess');
+    idle.add(connection);
+    if (this.waiting.length > 0) this.dialMore(); // They may not use it: it makes room.
   }
 
   onClosed(connection: ClientConnection): void {
     if (!this.connections.delete(connection)) return;
-    const index = this.idle.lastIndexOf(connection);
-    if (index >= 0) this.removeIdle(index, 1);
+    const nowMs = this.clock.now();
+    const idleMs = this.idle.remove(connection, nowMs);
+    const isByPeer = idleMs !== undefined && this.reason === undefined;
+    if (isByPeer && connection.used > 0) this.idle.limit.closedByPeer(idleMs, nowMs);
+    this.counts.onClosed(this.reason ?? (isByPeer ? 'peer' : 'exchange'));
     this.dialMore();
   }
 
   /** @internal A dial succeeded. */
   onConnected(connection: ClientConnection): void {
     this.dialing--;
-    this.connections.add(connection);
+    const { maxAgeMs } = this.options.connect;
+    this.connections.set(connection, maxAgeMs > 0 ? this.clock.now() + maxAgeMs * this.jitter() : Infinity);
+    this.counts.onOpened();
     this.onAvailable(connection);
   }
 
   /** @internal A dial failed. */
   onConnectFailed(error: ProxyError): void {
     this.dialing--;
+    this.idle.limit.forget(); // Whoever closed connections here has gone, too.
     this.waiting.shift()?.waiter.onConnectFailed(error);
     this.dialMore();
   }
@@ -133,25 +167,29 @@ export class Pool implements ConnectionOwner, DialListener {
   /** Takes nothing new; idle connections end now, busy ones with their exchange. */
   close(): void {
     this.isClosed = true;
-    this.idleTimer?.cancel();
-    for (const connection of [...this.connections]) connection.close();
+    this.idle.close();
+    for (const connection of [...this.connections.keys()]) this.retire(connection, 'drain');
     this.failWaiting(new ProxyError('PF_OVERFLOW', `endpoint ${this.target.address}: its pool is closed`, this.facts));
   }
 
   /** Ends everything now. */
   destroy(reason: ProxyError): void {
     this.isClosed = true;
-    this.idleTimer?.cancel();
-    for (const connection of [...this.connections]) connection.destroy(reason);
+    this.idle.close();
+    this.reason = 'drain';
+    for (const connection of [...this.connections.keys()]) connection.destroy(reason);
+    this.reason = undefined;
     this.failWaiting(reason);
   }
 
   describe(): PoolDescription {
+    const { observedMs } = this.idle.limit;
     return {
       open: this.connections.size,
-      idle: this.idle.length,
+      idle: this.idle.size,
       dialing: this.dialing,
       waiting: this.waiting.length,
+      ...(observedMs === Infinity ? {} : { closesIdleAfterMs: Math.round(observedMs * 10) / 10 }),
     };
   }
 
@@ -159,27 +197,19 @@ export class Pool implements ConnectionOwner, DialListener {
     return { requestSent: false, endpoint: this.target.address };
   }
 
-  private takeIdle(): ClientConnection | undefined {
-    for (let connection = this.idle.at(-1); connection !== undefined; connection = this.idle.at(-1)) {
-      if (connection.isUsable && connection.capacity > 0) {
-        if (connection.capacity === 1) {
-          this.idle.pop();
-          this.idleSinceMs.pop();
-        }
-        return connection;
-      }
-      this.idle.pop();
-      this.idleSinceMs.pop();
-      connection.close();
-    }
-    return undefined;
-  }
-
   /** Gives the connection to the first who may have it; false where nobody may. */
   private serve(connection: ClientConnection): boolean {
-    if (!connection.isUsable || (connection.used > 0 && this.options.connect.maxIdle === 0)) return false;
-    const index = connection.used === 0 ? 0 : this.waiting.findIndex((entry) => !entry.needsFresh);
+    const { used, capacity } = connection;
+    if (!connection.isUsable || (used > 0 && this.options.connect.maxIdle === 0)) return false;
+    const { reuseMs, provenMs } = this.idle.limit;
+    const index =
+      used === 0
+        ? 0
+        : this.waiting.findIndex(
+            ({ reuse }) => reuse !== 'fresh' && (capacity > 1 || (reuse === 'any' ? reuseMs : provenMs) >= 0),
+          );
     const [served] = index < 0 ? [] : this.waiting.splice(index, 1);
+    connection.idleMs = 0;
     served?.waiter.onConnection(connection);
     return served !== undefined;
   }
@@ -188,12 +218,11 @@ export class Pool implements ConnectionOwner, DialListener {
     const { max } = this.options.connect;
     while (!this.isClosed && this.dialing < this.waiting.length) {
       if (this.connections.size + this.dialing >= max) {
-        // Only who needs a fresh one waits beside idle ones: one of those makes room.
-        const oldest = this.idle[0];
+        // Whoever waits beside idle ones may not use them: one of them makes room.
+        const { oldest } = this.idle;
         if (oldest === undefined) return;
-        this.removeIdle(0, 1);
-        this.connections.delete(oldest);
-        oldest.close();
+        this.retire(oldest, 'excess');
+        continue;
       }
       this.dial(this);
     }
@@ -206,9 +235,16 @@ export class Pool implements ConnectionOwner, DialListener {
     this.connect(this.target, { connectTimeoutMs: connect.timeoutMs, stallMs, idleMs }, this, listener);
   }
 
-  private removeIdle(from: number, count: number): ClientConnection[] {
-    this.idleSinceMs.splice(from, count);
-    return this.idle.splice(from, count);
+  private retire(connection: ClientConnection, reason: CloseReason): void {
+    this.idle.remove(connection, 0);
+    this.reason = reason;
+    connection.close();
+    this.reason = undefined;
+  }
+
+  /** So that those that were opened together are not closed together. */
+  private jitter(): number {
+    return 1 - MAX_AGE_JITTER + 2 * MAX_AGE_JITTER * this.clock.random();
   }
 
   private failWaiting(error: ProxyError): void {
@@ -216,17 +252,4 @@ export class Pool implements ConnectionOwner, DialListener {
     this.waiting = [];
     for (const { waiter } of waiting) waiter.onConnectFailed(error);
   }
-
-  private readonly closeAged = (): void => {
-    this.idleTimer = undefined;
-    const { idleTimeoutMs } = this.options.connect;
-    const nowMs = this.clock.now();
-    let aged = 0;
-    while (aged < this.idle.length && (this.idleSinceMs[aged] ?? 0) + idleTimeoutMs <= nowMs) aged++;
-    for (const connection of this.removeIdle(0, aged)) connection.close();
-    const next = this.idleSinceMs[0];
-    if (next !== undefined && !this.isClosed) {
-      this.idleTimer = this.clock.setTimer(Math.max(1, next + idleTimeoutMs - nowMs), this.closeAged);
-    }
-  };
 }

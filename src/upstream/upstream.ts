@@ -6,6 +6,7 @@ import { keyText } from '../registry/types.ts';
 import type { ServiceInstance, ServiceKey, ServiceView, Watch, WatchOptions, WatchState } from '../registry/types.ts';
 import type { Clock, Timer } from '../util/clock.ts';
 import type { Connect } from './connect.ts';
+import { ConnectionCounts } from './connection-counts.ts';
 import { Ejections, type EjectionScope } from './ejections.ts';
 import { addressOf, Endpoint, type EndpointOwner } from './endpoint.ts';
 import type { ForwardTarget } from './forward-target.ts';
@@ -53,6 +54,7 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope, Ha
   readonly options: UpstreamOptions;
   /** Attempts by outcome, since the start, over all endpoints that ever were. */
   readonly outcomes: OutcomeCounts = noOutcomes();
+  readonly connections = new ConnectionCounts();
   readonly queue: PickQueue;
   readonly hangs: HangWatch | undefined;
   /** Replaced, never edited. */

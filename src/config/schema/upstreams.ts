@@ -23,12 +23,23 @@ export const connect = z
     idleTimeout: duration()
       .prefault('4s')
       .describe(
-        'An idle connection is closed after this time, or sooner where the endpoint announces `Keep-Alive: timeout`. ' +
-          'Trap: longer than the endpoint keeps it, and requests meet closed connections.',
+        'An idle connection is closed after this time. It is not used again after 80 % of what the endpoint announces ' +
+          '(`Keep-Alive: timeout`) or is seen to keep; see [connections](connections.md).',
+      ),
+    maxAge: duration({ minMs: 0 })
+      .prefault('0')
+      .describe(
+        'A connection that is so old, give or take 10 %, ends with its exchange; 0 = never. For addresses behind which a ' +
+          'load balancer stands: new connections reach new machines.',
       ),
     max: integer(1, 65_535).default(1024).describe('Connections to one endpoint; requests beyond them wait for one.'),
   })
-  .transform(({ timeout, idleTimeout, ...rest }) => ({ ...rest, timeoutMs: timeout, idleTimeoutMs: idleTimeout }));
+  .transform(({ timeout, idleTimeout, maxAge, ...rest }) => ({
+    ...rest,
+    timeoutMs: timeout,
+    idleTimeoutMs: idleTimeout,
+    maxAgeMs: maxAge,
+  }));
 
 /** `upstreams.<alias>.timeout`: every wait has a bound; there is no "never". */
 export const timeout = z

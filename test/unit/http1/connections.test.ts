@@ -115,6 +115,19 @@ describe('a client that closes its direction', () => {
   });
 });
 
+describe('a client whose content nobody takes', () => {
+  it('is heard when it resets the connection', async () => {
+    const served = await serve(() => new Promise(() => undefined));
+    const client = await dial(served.port);
+    client.write('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n');
+    client.socket.write(Buffer.alloc(50_000_000));
+    await eventually(() => served.connections[0]?.socket.isPaused() === true);
+    client.socket.resetAndDestroy();
+    await eventually(() => served.completed.length === 1);
+    expect(served.completed[0]?.end.error?.code).toBe('PF_CLIENT_CLOSED');
+  });
+});
+
 describe('Expect: 100-continue', () => {
   it('goes upstream, and the 100 of the upstream comes back before the content is sent', async () => {
     const up = await upstream((peer) => peer.write('HTTP/1.1 100 Continue\r\n\r\n'));

@@ -7,7 +7,14 @@ import { FakeClock } from '../../support/fake-clock.ts';
 
 const SOURCES: MetricsSources = {
   upstreams: () => [
-    { name: 'orders', endpoints: { available: 2, ejected: 1 }, stalenessMs: 1_500, breaker: 'open', inFlight: 3 },
+    {
+      name: 'orders',
+      endpoints: { available: 2, ejected: 1 },
+      stalenessMs: 1_500,
+      breaker: 'open',
+      inFlight: 3,
+      connections: { open: 1, opened: 2, closed: { peer: 1 }, stale: 1 },
+    },
     { name: 'say "hi"\n\\', endpoints: {}, retryBudgetRatio: 0.5 },
   ],
   registry: () => ({ name: 'file', isUp: true, listenerErrors: 2 }),

@@ -153,6 +153,7 @@ export class FakeExchange implements Exchange {
 export class FakeConnection implements ClientConnection {
   readonly target: ConnectTarget;
   used = 0;
+  idleMs = 0;
   /** False: the peer has closed it, and nobody noticed yet. */
   isUsable = true;
   isOpen = true;

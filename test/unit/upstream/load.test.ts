@@ -8,9 +8,9 @@ import { ProxyError } from '../../../src/errors.ts';
 import { Body, type BodyReader } from '../../../src/http/body.ts';
 import { DEFAULT_LIMITS } from '../../../src/http/limits.ts';
 import type { Handler, ProxyResponse } from '../../../src/http/message.ts';
-import { callUpstream } from '../../../src/resilience/call.ts';
+import { callUpstream, type Call } from '../../../src/resilience/call.ts';
 import { http1Connect } from '../../../src/upstream/http1-connect.ts';
-import type { UpstreamOptions } from '../../../src/upstream/options.ts';
+import { UPSTREAM_DEFAULTS, type UpstreamOptions } from '../../../src/upstream/options.ts';
 import { Upstream } from '../../../src/upstream/upstream.ts';
 import { systemClock } from '../../../src/util/clock.ts';
 import { DeadlineLists } from '../../../src/util/deadline-list.ts';
@@ -26,6 +26,21 @@ const PROGRAM = `
   server.listen(0, '127.0.0.1', () => console.log(server.address().port));
 `;
 
+/** Closes connections 3 to 5 ms after the last answer on them, and says nothing of it. */
+const CLOSING_PROGRAM = `
+  const { createServer } = require('node:http');
+  const timers = new WeakMap();
+  const server = createServer({ keepAliveTimeout: 0 }, (request, response) => {
+    const { socket } = request;
+    clearTimeout(timers.get(socket));
+    request.resume().on('end', () => {
+      response.setHeader('connection', 'keep-alive');
+      response.end('ok', () => timers.set(socket, setTimeout(() => socket.destroy(), 3 + 2 * Math.random())));
+    });
+  });
+  server.listen(0, '127.0.0.1', () => console.log(server.address().port));
+`;
+
 const cleanUps: (() => void)[] = [];
 afterEach(() => {
   for (const cleanUp of cleanUps.splice(0)) cleanUp();
@@ -34,6 +49,7 @@ afterEach(() => {
 interface Opened {
   readonly upstream: Upstream;
   readonly handle: Handler;
+  readonly call: Call;
   readonly watch: FakeWatch;
 }
 
@@ -47,7 +63,8 @@ function open(ports: readonly number[], options: Partial<UpstreamOptions> = {}):
   );
   watch.give(ports.map((port, n) => instance(n, { host: '127.0.0.1', port })));
   cleanUps.push(() => upstream.destroy(new ProxyError('PF_UPSTREAM_CLOSED', 'the test is over')));
-  return { upstream, handle: callUpstream(upstream, { clock: systemClock, deadlines }).handle, watch };
+  const call = callUpstream(upstream, { clock: systemClock, deadlines });
+  return { upstream, handle: call.handle, call, watch };
 }
 
 async function serve(listener: RequestListener, keepAliveTimeout = 5_000): Promise<Server> {
@@ -65,8 +82,8 @@ function portOf(server: Server): number {
   return (server.address() as AddressInfo).port;
 }
 
-async function spawnCopy(): Promise<{ readonly process: ChildProcess; readonly port: number }> {
-  const child = spawn(process.execPath, ['-e', PROGRAM], { stdio: ['ignore', 'pipe', 'inherit'] });
+async function spawnCopy(program = PROGRAM): Promise<{ readonly process: ChildProcess; readonly port: number }> {
+  const child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] });
   cleanUps.push(() => void child.kill('SIGKILL'));
   const [line] = (await once(child.stdout, 'data')) as [Buffer];
   return { process: child, port: Number(line.toString()) };
@@ -156,10 +173,21 @@ describe('at 400 requests a second', () => {
     const server = await serve((request, response) => {
       request.resume().on('end', () => response.end('ok'));
     }, keepAliveMs);
-    const connect = { timeoutMs: 300, maxIdle, idleTimeoutMs: 4_000, max: 1_024 };
+    const connect = { ...UPSTREAM_DEFAULTS.connect, maxIdle };
     const { handle } = open([portOf(server)], { connect });
     const { results } = await load(handle, ['GET', 'POST'], 800, { sent: -1, then: () => undefined });
     expect(results).toEqual(new Map([[200, 800]]));
+  });
+
+  it('loses nothing to copies that close idle connections after 3 to 5 ms without a word, and spends no retries', async () => {
+    const copies = [await spawnCopy(CLOSING_PROGRAM), await spawnCopy(CLOSING_PROGRAM)];
+    const connect = { ...UPSTREAM_DEFAULTS.connect, timeoutMs: 5_000 }; // Whether a busy machine connects in time is not asked here.
+    const ports = copies.map(({ port }) => port);
+    const { handle, upstream, call } = open(ports, { connect });
+    const { results } = await load(handle, ['GET', 'POST'], 1_200, { sent: -1, then: () => undefined });
+    expect(results).toEqual(new Map([[200, 1_200]]));
+    expect(upstream.connections.closed.peer).toBeGreaterThan(0);
+    expect(call.budget.ratioLeft(systemClock.now())).toBe(1);
   });
 
   it('loses nothing when a called sidecar stops while a second one is there', async () => {

@@ -1,6 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ClientConnection } from '../../../src/http/exchange.ts';
 import { ProxyError } from '../../../src/errors.ts';
+import { ConnectionCounts } from '../../../src/upstream/connection-counts.ts';
+import type { Reuse } from '../../../src/upstream/idle-connections.ts';
 import { Pool, type ConnectionWaiter } from '../../../src/upstream/pool.ts';
 import { UPSTREAM_DEFAULTS, type ConnectOptions } from '../../../src/upstream/options.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
@@ -30,18 +32,20 @@ class Waiter implements ConnectionWaiter {
 describe('a pool', () => {
   let clock = new FakeClock();
   let network = new FakeNetwork();
+  let counts = new ConnectionCounts();
 
   function makePool(connect: Partial<ConnectOptions> = {}): Pool {
     clock = new FakeClock();
     network = new FakeNetwork();
     const options = optionsWith({ connect: { ...UPSTREAM_DEFAULTS.connect, ...connect } });
-    return new Pool(clock, network.connect, TARGET, options);
+    counts = new ConnectionCounts();
+    return new Pool(clock, network.connect, TARGET, options, counts);
   }
 
   /** Takes a connection, dialled if need be, and sends a request on it. */
-  async function use(pool: Pool, needsFresh = false): Promise<FakeConnection> {
+  async function use(pool: Pool, reuse: Reuse = 'any'): Promise<FakeConnection> {
     const waiter = new Waiter();
-    const connection = pool.acquire(waiter, needsFresh);
+    const connection = pool.acquire(waiter, reuse, clock.now());
     await turns();
     const got = (connection ?? waiter.connection) as FakeConnection | undefined;
     if (got === undefined) throw waiter.error ?? new Error('no connection');
@@ -66,7 +70,7 @@ describe('a pool', () => {
     const [a, b] = [await use(pool), await use(pool)];
     answer(a);
     answer(b);
-    expect(pool.acquire(new Waiter(), false)).toBe(b);
+    expect(pool.acquire(new Waiter(), 'any', clock.now())).toBe(b);
     expect(network.dials).toBe(2);
   });
 
@@ -76,7 +80,7 @@ describe('a pool', () => {
     answer(a);
     answer(b);
     b.isUsable = false;
-    expect(pool.acquire(new Waiter(), false)).toBe(a);
+    expect(pool.acquire(new Waiter(), 'any', clock.now())).toBe(a);
     expect(b.isOpen).toBe(false);
   });
 
@@ -97,7 +101,7 @@ describe('a pool', () => {
     pool = makePool({ maxIdle: 0, max: 1 });
     const first = await use(pool);
     const waiter = new Waiter();
-    expect(pool.acquire(waiter, false)).toBeUndefined();
+    expect(pool.acquire(waiter, 'any', clock.now())).toBeUndefined();
     answer(first);
     expect(first.isOpen).toBe(false);
     await turns();
@@ -116,8 +120,8 @@ describe('a pool', () => {
     pool = makePool({ max: 1 });
     const first = await use(pool);
     const [second, third] = [new Waiter(), new Waiter()];
-    pool.acquire(second, false);
-    pool.acquire(third, false);
+    pool.acquire(second, 'any', clock.now());
+    pool.acquire(third, 'any', clock.now());
     answer(first);
     expect(second.connection).toBe(first);
     expect(third.connection).toBeUndefined();
@@ -127,9 +131,9 @@ describe('a pool', () => {
   it('refuses with PF_OVERFLOW, nothing sent, once as many wait as there may be connections', async () => {
     pool = makePool({ max: 1 });
     await use(pool);
-    pool.acquire(new Waiter(), false);
+    pool.acquire(new Waiter(), 'any', clock.now());
     const tooMany = new Waiter();
-    pool.acquire(tooMany, false);
+    pool.acquire(tooMany, 'any', clock.now());
     expect(tooMany.error).toMatchObject({ code: 'PF_OVERFLOW', requestSent: false, endpoint: '10.0.0.1:80' });
   });
 
@@ -138,7 +142,7 @@ describe('a pool', () => {
     const first = await use(pool);
     network.isPatient = true;
     const waiter = new Waiter();
-    pool.acquire(waiter, false);
+    pool.acquire(waiter, 'any', clock.now());
     answer(first);
     expect(waiter.connection).toBe(first);
     network.settleDials();
@@ -149,7 +153,7 @@ describe('a pool', () => {
     pool = makePool({ max: 1 });
     const first = await use(pool);
     answer(first);
-    const second = await use(pool, true);
+    const second = await use(pool, 'fresh');
     expect(second).not.toBe(first);
     expect(second.used).toBe(1);
     expect(first.isOpen).toBe(false);
@@ -160,7 +164,7 @@ describe('a pool', () => {
     const first = await use(pool);
     network.isPatient = true;
     const waiter = new Waiter();
-    pool.acquire(waiter, true);
+    pool.acquire(waiter, 'fresh', clock.now());
     answer(first);
     expect(waiter.connection).toBeUndefined();
     network.settleDials();
@@ -172,8 +176,8 @@ describe('a pool', () => {
     network.isPatient = true;
     network.refusing.add(TARGET.address);
     const [a, b] = [new Waiter(), new Waiter()];
-    pool.acquire(a, false);
-    pool.acquire(b, false);
+    pool.acquire(a, 'any', clock.now());
+    pool.acquire(b, 'any', clock.now());
     network.settleDials();
     expect([a.error?.code, b.error?.code]).toEqual(['PF_CONNECT_FAILED', 'PF_CONNECT_FAILED']);
     expect(pool.describe()).toEqual({ open: 0, idle: 0, dialing: 0, waiting: 0 });
@@ -182,7 +186,7 @@ describe('a pool', () => {
   it('keeps the connection of a dial whose waiter gave up', async () => {
     pool = makePool();
     const waiter = new Waiter();
-    pool.acquire(waiter, false);
+    pool.acquire(waiter, 'any', clock.now());
     pool.abandon(waiter);
     await turns();
     expect(waiter.connection).toBeUndefined();
@@ -193,7 +197,7 @@ describe('a pool', () => {
     pool = makePool({ max: 1 });
     const first = await use(pool);
     const waiter = new Waiter();
-    pool.acquire(waiter, false);
+    pool.acquire(waiter, 'any', clock.now());
     first.exchange?.reset();
     await turns();
     expect(waiter.connection).toBeDefined();
@@ -205,13 +209,123 @@ describe('a pool', () => {
     answer(idle);
     network.isPatient = true;
     const waiter = new Waiter();
-    pool.acquire(waiter, true);
+    pool.acquire(waiter, 'fresh', clock.now());
     pool.close();
     expect([idle.isOpen, busy.isOpen]).toEqual([false, true]);
     expect(waiter.error?.code).toBe('PF_OVERFLOW');
     network.settleDials();
     expect(network.open).toEqual([busy]);
     answer(busy);
+  });
+
+  it('keeps away from the age at which the peer closes idle connections, once that is a habit', async () => {
+    pool = makePool();
+    for (let round = 0; round < 3; round++) {
+      const connection = await use(pool, 'fresh');
+      answer(connection);
+      await clock.advance(10);
+      connection.shut();
+      await clock.advance(1_000);
+    }
+    expect(pool.describe()).toMatchObject({ closesIdleAfterMs: 10 });
+    const connection = await use(pool);
+    answer(connection);
+    await clock.advance(8);
+    expect(pool.acquire(new Waiter(), 'any', clock.now())).toBeUndefined();
+    await turns();
+    connection.shut();
+    answer(await use(pool));
+    await clock.advance(5);
+    expect(pool.acquire(new Waiter(), 'any', clock.now())).toBeDefined();
+    expect(counts.closed.peer).toBe(4);
+  });
+
+  it('uses connections of any age again when one outlives the others', async () => {
+    pool = makePool({ idleTimeoutMs: 4_000 });
+    for (let round = 0; round < 3; round++) {
+      const connection = await use(pool, 'fresh');
+      answer(connection);
+      await clock.advance(10);
+      connection.shut();
+      await clock.advance(1_000);
+    }
+    answer(await use(pool));
+    await clock.advance(4_500);
+    expect(pool.describe()).not.toHaveProperty('closesIdleAfterMs');
+    expect(counts.closed).toMatchObject({ peer: 3, 'idle-timeout': 1 });
+  });
+
+  it('takes for what cannot be repeated only connections younger than one that was seen open', async () => {
+    pool = makePool();
+    answer(await use(pool));
+    await clock.advance(100);
+    const second = await use(pool, 'proven');
+    expect(network.dials).toBe(2);
+    answer(second);
+    await turns();
+    await clock.advance(20);
+    expect(pool.acquire(new Waiter(), 'proven', clock.now())).toBe(second);
+  });
+
+  it('makes room at the limit for who may not use what was just released', async () => {
+    pool = makePool({ max: 1 });
+    const first = await use(pool);
+    const waiter = new Waiter();
+    pool.acquire(waiter, 'proven', clock.now());
+    answer(first);
+    await turns();
+    expect(first.isOpen).toBe(false);
+    expect(waiter.connection?.used).toBe(0);
+  });
+
+  it('gives what was just released to who cannot repeat, where the peer is known to keep connections', async () => {
+    pool = makePool({ max: 2 });
+    const first = await use(pool);
+    answer(first);
+    await clock.advance(100);
+    const second = await use(pool, 'proven');
+    await use(pool);
+    const waiter = new Waiter();
+    pool.acquire(waiter, 'proven', clock.now());
+    answer(second);
+    expect(waiter.connection).toBe(second);
+  });
+
+  it('forgets what it saw of a peer that refuses connections', async () => {
+    pool = makePool();
+    for (let round = 0; round < 3; round++) {
+      const connection = await use(pool, 'fresh');
+      answer(connection);
+      await clock.advance(10);
+      connection.shut();
+      await clock.advance(1_000);
+    }
+    network.refusing.add(TARGET.address);
+    await expect(use(pool)).rejects.toMatchObject({ code: 'PF_CONNECT_FAILED' });
+    expect(pool.describe()).not.toHaveProperty('closesIdleAfterMs');
+  });
+
+  it('ends a connection with its exchange once it is maxAge old, give or take a tenth', async () => {
+    pool = makePool({ maxAgeMs: 10_000 });
+    const young = await use(pool);
+    await clock.advance(8_900);
+    answer(young);
+    expect(young.isOpen).toBe(true);
+    const old = await use(pool);
+    expect(old).toBe(young);
+    await clock.advance(2_200);
+    answer(old);
+    expect(old.isOpen).toBe(false);
+    expect(counts.closed['max-age']).toBe(1);
+  });
+
+  it('makes room for a connection that was just used by closing the one idle for longest', async () => {
+    pool = makePool({ maxIdle: 1 });
+    const [first, second] = [await use(pool), await use(pool)];
+    answer(first);
+    answer(second);
+    expect([first.isOpen, second.isOpen]).toEqual([false, true]);
+    expect(counts).toMatchObject({ open: 1, opened: 2 });
   });
 
   it('tells whether a connection can be opened', async () => {

@@ -178,6 +178,7 @@ describe('upstreams', () => {
       retryBudgetRatio: 1,
       stalenessMs: 0,
       inFlight: 0,
+      connections: upstreams.get('orders')?.upstream.connections,
     });
   });
 });
