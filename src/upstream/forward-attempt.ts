@@ -9,7 +9,7 @@ import { AttemptWait, type WaitingAttempt } from './attempt-wait.ts';
 import { discard } from './discard.ts';
 import type { Claim, Endpoint } from './endpoint.ts';
 import type { Forwarder } from './forward-target.ts';
-import { isIdempotent } from './idempotent.ts';
+import { isRepeatable, mayBeginAnew } from './repeatable.ts';
 import { EJECTED_FOR, notExecuted } from './not-executed.ts';
 import { outcomeOfError, outcomeOfStatus, type Outcome } from './outcome.ts';
 import type { PickWaiter } from './pick-queue.ts';
@@ -123,7 +123,7 @@ export class ForwardAttempt
     if (this.reused !== undefined && error.code === 'PF_UPSTREAM_CLOSED' && this.request.aborted === undefined) {
       this.claim?.endpoint.pool.onStale(this.reused);
       this.reused = undefined;
-      if (this.mayBeginAnew(error)) {
+      if (mayBeginAnew(error, this.request, this.forwarder.target.options.retry)) {
         this.beginAnew();
         return;
       }
@@ -189,15 +189,9 @@ export class ForwardAttempt
     request.workedOnBy(this);
     this.wait.begin(endpoint, nowMs);
     const isFresh = request.attempts.length >= forwarder.lastAttempt;
-    const reuse = isFresh ? 'fresh' : this.isRepeatable ? 'any' : 'proven';
+    const reuse = isFresh ? 'fresh' : isRepeatable(this.request) ? 'any' : 'proven';
     const connection = endpoint.pool.acquire(this, reuse, nowMs);
     if (connection !== undefined) this.send(connection, nowMs);
-  }
-
-  /** It can be sent once more where it met a connection that the peer had closed. */
-  private get isRepeatable(): boolean {
-    const { method, body } = this.request;
-    return body.isEmpty && isIdempotent(method);
   }
 
   /**
@@ -206,22 +200,13 @@ export class ForwardAttempt
    */
   private send(connection: ClientConnection, nowMs: number): void {
     this.reused = connection.used > 0 ? connection : undefined;
-    if (this.reused !== undefined && !this.isRepeatable) {
+    if (this.reused !== undefined && !isRepeatable(this.request)) {
       this.held = connection;
       setImmediate(lookAgain, this);
       return;
     }
     this.request.connectedAtMs = nowMs;
     this.exchange = connection.send(this.request, this.request.body, this);
-  }
-
-  /**
-   * A used connection that ends before anything came back had most likely been closed while it was idle. That is no try of
-   * the endpoint yet: what is repeatable is sent again at once, on a fresh connection (RFC 9112 §9.3.1).
-   */
-  private mayBeginAnew({ requestSent }: ProxyError): boolean {
-    const { on, attempts } = this.forwarder.target.options.retry;
-    return attempts > 1 && (requestSent === false ? on.connect : on.resetBeforeResponse) && this.isRepeatable;
   }
 
   private beginAnew(): void {

@@ -1,0 +1,20 @@
+// HOT PATH. What may be sent once more, to the same instance, when the connection that it was sent on turns out to have been closed.
+import type { ProxyError } from '../errors.ts';
+import type { ProxyRequest } from '../http/message.ts';
+import { isIdempotent } from './idempotent.ts';
+import type { RetryOptions } from './options.ts';
+
+/** Nothing of it has to be held for that, and executing it twice does no harm. */
+export function isRepeatable({ body, method }: ProxyRequest): boolean {
+  return body.isEmpty && isIdempotent(method);
+}
+
+/**
+ * A used connection that ends before anything came back had most likely been closed while it was idle. That is no try of
+ * the endpoint yet: what is repeatable is sent again at once, on a fresh connection (RFC 9112 §9.3.1), unless configuration
+ * forbids retries for what happened.
+ */
+export function mayBeginAnew({ requestSent }: ProxyError, request: ProxyRequest, retry: RetryOptions): boolean {
+  const { attempts, on } = retry;
+  return attempts > 1 && (requestSent === false ? on.connect : on.resetBeforeResponse) && isRepeatable(request);
+}
