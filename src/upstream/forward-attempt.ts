@@ -2,7 +2,6 @@
 import { ProxyError, type ErrorCode } from '../errors.ts';
 import type { ClientConnection, Exchange, ExchangeEnd, ExchangeReceiver } from '../http/exchange.ts';
 import { removeOwnFields } from '../http/accept.ts';
-import { FIELD } from '../http/field.ts';
 import type { Headers } from '../http/headers.ts';
 import type { Abortable, Attempt, ProxyRequest, ProxyResponse } from '../http/message.ts';
 import { AttemptWait, type WaitingAttempt } from './attempt-wait.ts';
@@ -14,8 +13,6 @@ import { EJECTED_FOR, notExecuted } from './not-executed.ts';
 import { outcomeOfError, outcomeOfStatus, type Outcome } from './outcome.ts';
 import type { PickWaiter } from './pick-queue.ts';
 import type { ConnectionWaiter } from './pool.ts';
-
-const ID_TO = FIELD['x-pilotfish-to'];
 
 /** One attempt on its way: from the pick until both directions of its exchange have ended. */
 export class ForwardAttempt
@@ -184,7 +181,7 @@ export class ForwardAttempt
     const nowMs = forwarder.clock.now();
     this.claim = endpoint.claim(nowMs);
     this.endpoint = endpoint.address;
-    if (request.attempts.push(this) === 1 && forwarder.to !== undefined) addressTo(request.headers, forwarder.to);
+    if (request.attempts.push(this) === 1) forwarder.address(request.headers);
     request.pickedAtMs = nowMs;
     request.workedOnBy(this);
     this.wait.begin(endpoint, nowMs);
@@ -299,9 +296,4 @@ function located(error: ProxyError, endpoint: string): ProxyError {
   const { code, message, cause, requestSent } = error;
   if (requestSent !== undefined || (code !== 'PF_UPSTREAM_PROTOCOL' && code !== 'PF_UPSTREAM_CLOSED')) return error;
   return new ProxyError(code, message, { cause, requestSent: true, endpoint });
-}
-
-function addressTo(headers: Headers, to: string): void {
-  if (headers.hasId(ID_TO)) headers.delete('x-pilotfish-to');
-  headers.append('X-Pilotfish-To', to, ID_TO);
 }

@@ -1,6 +1,8 @@
 // Where requests are forwarded to, and what all attempts on it share.
 import type { Picker } from '../balancer/picker.ts';
 import type { ProxyError } from '../errors.ts';
+import { FIELD } from '../http/field.ts';
+import type { Headers } from '../http/headers.ts';
 import type { Clock } from '../util/clock.ts';
 import type { DeadlineList, DeadlineLists } from '../util/deadline-list.ts';
 import type { AttemptObserver } from './attempt-observer.ts';
@@ -9,6 +11,8 @@ import type { HangWatch } from './hang-watch.ts';
 import type { UpstreamOptions } from './options.ts';
 import type { EjectionCause } from './outlier.ts';
 import type { PickQueue } from './pick-queue.ts';
+
+const ID_TO = FIELD['x-pilotfish-to'];
 
 /** An `Upstream` is one, our own app another (`app.ts`). */
 export interface ForwardTarget {
@@ -64,5 +68,12 @@ export class Forwarder {
       this.patience = this.lists.of(patienceMs);
     }
     return this.patience;
+  }
+
+  /** Says in a request whom it is for. */
+  address(headers: Headers): void {
+    if (this.to === undefined) return;
+    if (headers.hasId(ID_TO)) headers.delete('x-pilotfish-to');
+    headers.append('X-Pilotfish-To', this.to, ID_TO);
   }
 }

@@ -37,7 +37,7 @@ export class LivenessProbe implements ConnectionWaiter, ExchangeReceiver {
   /** Asks. `done` may be told before this returns. */
   start(): void {
     this.timer = this.clock.setTimer(this.limitMs, () => this.settle('silent'));
-    this.endpoint.pool.acquire(this, true);
+    this.endpoint.pool.acquire(this, 'fresh', this.clock.now());
   }
 
   cancel(): void {
