@@ -4,11 +4,14 @@ import type { Endpoint } from './endpoint.ts';
 import { LivenessProbe } from './liveness-probe.ts';
 import type { OutlierOptions } from './options.ts';
 import { isFailure, type Outcome } from './outcome.ts';
+import { outliersOf } from './outlier-sweep.ts';
 import { maxEjected, type EjectionCause } from './outlier.ts';
 import { isEjectable } from './placement.ts';
 
 /** How long one that hung is waited for, before it is asked on another connection. */
 const HUNG_PROBE_MS = 10_000;
+/** Between two such questions. */
+const HUNG_PAUSE_MS = 1_000;
 
 /** What ejections concern. */
 export interface EjectionScope {
@@ -21,8 +24,8 @@ export interface EjectionScope {
 }
 
 /**
- * An ejection ends when its time is over and a connection can be opened; where it cannot, it is longer the next time. One
- * that hung has to answer: its kernel opens connections all the same.
+ * An ejection ends when its time is over and a connection can be opened; where it cannot, that is tried again every
+ * `baseEjectionMs`. One that hung has to answer: its kernel opens connections all the same.
  * Where an update leaves more ejected than `maxEjected`, those that would be back first are back at once.
  */
 export class Ejections {
@@ -31,9 +34,10 @@ export class Ejections {
   private readonly scope: EjectionScope;
   private timer: Timer | undefined = undefined;
   private timerAtMs = Infinity;
-  private isClosed = false;
+  private sweepTimer: Timer | undefined = undefined;
   /** Questions that are open. */
   private readonly probes = new Map<Endpoint, LivenessProbe>();
+  private isClosed = false;
 
   constructor(clock: Clock, options: OutlierOptions, scope: EjectionScope) {
     this.clock = clock;
@@ -44,21 +48,23 @@ export class Ejections {
   /** An attempt has ended. */
   settled(endpoint: Endpoint, outcome: Outcome, startedAtMs: number): void {
     const { outlier } = endpoint;
+    this.sweepTimer ??= this.clock.setTimer(this.options.intervalMs, this.sweep);
     if (outcome === 'success') {
       outlier.succeeded(this.clock.now());
-    } else if (isFailure(outcome) && !outlier.isOutdated(startedAtMs) && outlier.failed()) {
-      this.eject(endpoint, 'failures');
+    } else if (isFailure(outcome) && !outlier.isOutdated(startedAtMs)) {
+      const cause = outlier.failed(outcome);
+      if (cause !== undefined) this.eject(endpoint, cause);
     }
   }
 
-  /** Its own sidecar gave a reason not to use it for a while. */
-  eject(endpoint: Endpoint, cause: EjectionCause): void {
+  /** Leaves it out, where there is room for that. @param reason with figures, where the cause alone does not say it. */
+  eject(endpoint: Endpoint, cause: EjectionCause, reason?: string): void {
     if (this.isClosed || endpoint.isDraining || endpoint.outlier.isEjected) return;
     this.scope.onFailing(endpoint, cause);
     const nowMs = this.clock.now();
     const { ejectable, ejected } = this.count(nowMs);
     if (ejected.length >= maxEjected(ejectable, this.options.maxEjectedRatio)) return;
-    endpoint.outlier.eject(cause, nowMs);
+    endpoint.outlier.eject(cause, nowMs, reason);
     this.schedule();
     this.scope.onEjectionsChanged();
   }
@@ -76,6 +82,7 @@ export class Ejections {
   close(): void {
     this.isClosed = true;
     this.timer?.cancel();
+    this.sweepTimer?.cancel();
     for (const probe of this.probes.values()) probe.cancel();
     this.probes.clear();
   }
@@ -115,11 +122,12 @@ export class Ejections {
     outlier.ejectedUntilMs = Infinity; // Until the verdict.
     const settle = (isWell: boolean): void => {
       if (this.isClosed || outlier.ejectedUntilMs !== Infinity) return;
+      const nowMs = this.clock.now();
       if (isWell) {
-        outlier.readmit(this.clock.now());
+        outlier.readmit(nowMs);
         this.scope.onEjectionsChanged();
       } else {
-        outlier.eject(outlier.cause, this.clock.now());
+        outlier.extend(nowMs, outlier.cause === 'hung' ? HUNG_PAUSE_MS : this.options.baseEjectionMs);
       }
       this.schedule();
     };
@@ -137,4 +145,15 @@ export class Ejections {
     this.probes.set(endpoint, probe);
     probe.start();
   }
+
+  /** Compares the endpoints with each other; begins again with the next attempt. */
+  private readonly sweep = (): void => {
+    this.sweepTimer = undefined;
+    const nowMs = this.clock.now();
+    const compared = [...this.scope.endpoints].filter(
+      (endpoint) => !endpoint.outlier.isEjected && isEjectable(endpoint, nowMs),
+    );
+    for (const { endpoint, cause, reason } of outliersOf(compared, this.options)) this.eject(endpoint, cause, reason);
+    for (const { outlier } of this.scope.endpoints) outlier.window.clear();
+  };
 }

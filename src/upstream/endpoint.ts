@@ -84,6 +84,7 @@ export class Endpoint implements Candidate {
 
   /** @internal Called by a claim when the head of an answer is there. */
   answered(latencyMs: number): void {
+    this.outlier.window.answered(latencyMs);
     this.latencyMs =
       this.latencyMs === undefined ? latencyMs : this.latencyMs + LATENCY_GAIN * (latencyMs - this.latencyMs);
   }
@@ -108,8 +109,10 @@ export class Claim {
   }
 
   /** The head of an answer is there, of whatever status. */
-  heard(nowMs: number): void {
-    this.endpoint.heardAtMs = nowMs;
+  heard(nowMs: number, status: number): void {
+    const { endpoint } = this;
+    endpoint.heardAtMs = nowMs;
+    if (status >= 500) endpoint.outlier.window.failures++;
   }
 
   /** It is one that counts as an answer. @returns how long that took, in ms. */

@@ -98,7 +98,7 @@ export class ForwardAttempt
   onResponse(response: ProxyResponse): void {
     this.wait.disarm();
     const { status } = response;
-    this.claim?.heard(this.request.answeredAtMs);
+    this.claim?.heard(this.request.answeredAtMs, status);
     this.result = status;
     if (!this.isBelieved) {
       removeOwnFields(response.headers);

@@ -53,8 +53,29 @@ export interface RetryOptions {
 
 /** When an endpoint that keeps failing is left out. */
 export interface OutlierOptions {
-  /** Failures in a row; 0 = never. */
+  /** Failures in a row, of whatever kind; 0 = never, here and below. */
   readonly consecutiveFailures: number;
+  /** Answers 502, 503, 504 without a success between. */
+  readonly consecutiveGatewayErrors: number;
+  /** Failures to get a valid answer without a success between. */
+  readonly consecutiveLocalErrors: number;
+  /** Between two comparisons of endpoints with each other, in ms. */
+  readonly intervalMs: number;
+  readonly successRate: {
+    /** Attempts of the endpoint, and of the others, below which nothing is compared. */
+    readonly minRequests: number;
+    /** So much larger is its share of failures than the others', 0..1; 1 = never. */
+    readonly margin: number;
+    /** And by so many standard deviations. */
+    readonly deviations: number;
+  };
+  readonly latency: {
+    readonly minRequests: number;
+    /** Its median is so many times the others'; 0 = never. */
+    readonly factor: number;
+    /** And so much longer, in ms. */
+    readonly minDifferenceMs: number;
+  };
   /** First ejection, in ms; doubles with each further one. */
   readonly baseEjectionMs: number;
   /** Longest ejection, in ms. */
@@ -103,7 +124,17 @@ export const UPSTREAM_DEFAULTS: UpstreamOptions = {
     on: { connect: true, resetBeforeResponse: true, attemptTimeout: true, statuses: [502, 503, 504] },
     budget: { ratio: 0.2, minPerSecond: 10 },
   },
-  outlier: { consecutiveFailures: 5, baseEjectionMs: 5_000, maxEjectionMs: 120_000, maxEjectedRatio: 0.5 },
+  outlier: {
+    consecutiveFailures: 5,
+    consecutiveGatewayErrors: 5,
+    consecutiveLocalErrors: 5,
+    intervalMs: 10_000,
+    successRate: { minRequests: 30, margin: 0.1, deviations: 4 },
+    latency: { minRequests: 30, factor: 5, minDifferenceMs: 250 },
+    baseEjectionMs: 5_000,
+    maxEjectionMs: 120_000,
+    maxEjectedRatio: 0.5,
+  },
   breaker: {
     enabled: true,
     consecutiveFailures: 100,

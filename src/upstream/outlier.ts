@@ -1,5 +1,7 @@
 // Passive health: when an endpoint that keeps failing is left out, for how long, and how many may be out at once.
 import type { OutlierOptions } from './options.ts';
+import type { Outcome } from './outcome.ts';
+import { OutlierWindow } from './outlier-window.ts';
 
 /**
  * How many of `size` endpoints may be ejected at the same time: the share, rounded up, but never all of them; of two or
@@ -11,8 +13,21 @@ export function maxEjected(size: number, ratio: number): number {
   return Math.min(size - 1, Math.max(1, Math.ceil(size * ratio - 1e-9)));
 }
 
-/** Why an endpoint was ejected; all but `failures` at the first sign. `hung`: it answered nothing any more (hang-watch.ts). */
-export type EjectionCause = 'failures' | 'hung' | 'misdirected' | 'app-down' | 'draining';
+/**
+ * Why an endpoint was ejected. In a row: `failures`, of them `gateway-errors` (502, 503, 504) or `local-errors` (no
+ * connection, reset, no or no valid answer) alone. Beside the others: `success-rate`, `latency`. At the first sign: `hung`, it
+ * answered nothing any more (hang-watch.ts), and what its own sidecar says.
+ */
+export type EjectionCause =
+  | 'failures'
+  | 'gateway-errors'
+  | 'local-errors'
+  | 'success-rate'
+  | 'latency'
+  | 'hung'
+  | 'misdirected'
+  | 'app-down'
+  | 'draining';
 
 /** One that hung is back as soon as it answers, but not sooner than this part of another's ejection: a pause is soon over. */
 const HUNG_SHARE = 0.1;
@@ -23,15 +38,21 @@ const HUNG_SHARE = 0.1;
  * One writer: its endpoint's upstream.
  */
 export class OutlierRecord {
-  private readonly options: OutlierOptions;
-  /** Failures since the last success. */
+  readonly window = new OutlierWindow();
+  /** Failures since the last success, all of them and by their kind. */
   consecutiveFailures = 0;
+  consecutiveGatewayErrors = 0;
+  consecutiveLocalErrors = 0;
   /** Monotonic ms; undefined while it is not ejected. */
   ejectedUntilMs: number | undefined = undefined;
   ejectedAtMs = 0;
   cause: EjectionCause = 'failures';
+  /** What it was ejected for, in words; completes "ejected, after …". */
+  reason = '';
   /** Ejections in all. */
   ejections = 0;
+  private readonly options: OutlierOptions;
+  private isOnProbation = false;
   private level = 0;
   private readmittedAtMs = -Infinity;
   private lastWellMs = -Infinity;
@@ -49,15 +70,30 @@ export class OutlierRecord {
   }
 
   succeeded(nowMs: number): void {
+    this.window.requests++;
     this.consecutiveFailures = 0;
+    this.consecutiveGatewayErrors = 0;
+    this.consecutiveLocalErrors = 0;
+    this.isOnProbation = false;
     this.lastWellMs = nowMs;
   }
 
-  /** True where the endpoint should be ejected now. */
-  failed(): boolean {
+  /** @returns why it should be ejected now; undefined: it should not. */
+  failed(outcome: Outcome): EjectionCause | undefined {
+    const { window, options } = this;
+    window.requests++;
     this.consecutiveFailures++;
-    const { consecutiveFailures } = this.options;
-    return !this.isEjected && consecutiveFailures > 0 && this.consecutiveFailures >= consecutiveFailures;
+    if (outcome === 'gateway-error') {
+      this.consecutiveGatewayErrors++;
+    } else {
+      window.failures++; // Of a gateway error the answer's head has told.
+      this.consecutiveLocalErrors++;
+    }
+    if (this.isEjected) return undefined;
+    if (this.isOnProbation) return PROBATION[this.cause] === 'kept' ? this.cause : 'failures';
+    if (isReached(options.consecutiveLocalErrors, this.consecutiveLocalErrors)) return 'local-errors';
+    if (isReached(options.consecutiveGatewayErrors, this.consecutiveGatewayErrors)) return 'gateway-errors';
+    return isReached(options.consecutiveFailures, this.consecutiveFailures) ? 'failures' : undefined;
   }
 
   /** An attempt that began before the last re-admission says nothing new. */
@@ -65,16 +101,23 @@ export class OutlierRecord {
     return startedAtMs < this.readmittedAtMs;
   }
 
-  eject(cause: EjectionCause, nowMs: number): void {
+  /** @param reason with figures, for people; a cause that needs none has its own. */
+  eject(cause: EjectionCause, nowMs: number, reason = this.reasonOf(cause)): void {
     const { baseEjectionMs, maxEjectionMs } = this.options;
     const wellMs = Math.max(0, this.lastWellMs - Math.max(this.readmittedAtMs, 0));
     this.level = Math.max(0, this.level - Math.floor(wellMs / Math.max(1, baseEjectionMs)));
     this.cause = cause;
+    this.reason = reason;
     this.ejectedAtMs = nowMs;
     const lengthMs = Math.min(maxEjectionMs, baseEjectionMs * 2 ** Math.min(this.level, 30));
     this.ejectedUntilMs = nowMs + (cause === 'hung' ? lengthMs * HUNG_SHARE : lengthMs);
     this.level++;
     this.ejections++;
+  }
+
+  /** The ejection goes on, `forMs` from now. It is not a new one. */
+  extend(nowMs: number, forMs: number): void {
+    this.ejectedUntilMs = nowMs + forMs;
   }
 
   /** Ends the ejection. */
@@ -83,14 +126,63 @@ export class OutlierRecord {
     this.ejectedUntilMs = undefined;
     this.readmittedAtMs = nowMs;
     this.lastWellMs = -Infinity;
-    this.consecutiveFailures = Math.max(0, this.options.consecutiveFailures - 1);
+    this.forget();
+    this.isOnProbation = PROBATION[this.cause] !== 'none';
   }
 
   /** The instance was replaced by another process: it begins anew. */
   reset(nowMs: number): void {
     this.readmit(nowMs);
-    this.consecutiveFailures = 0;
+    this.forget();
+    this.isOnProbation = false;
     this.level = 0;
     this.readmittedAtMs = nowMs;
   }
+
+  private forget(): void {
+    this.consecutiveFailures = 0;
+    this.consecutiveGatewayErrors = 0;
+    this.consecutiveLocalErrors = 0;
+    this.window.clear();
+  }
+
+  private reasonOf(cause: EjectionCause): string {
+    switch (cause) {
+      case 'failures':
+        return `${this.consecutiveFailures} consecutive failures`;
+      case 'gateway-errors':
+        return `${this.consecutiveGatewayErrors} consecutive answers 502, 503 or 504`;
+      case 'local-errors':
+        return `${this.consecutiveLocalErrors} consecutive failures without a valid answer`;
+      case 'success-rate':
+        return 'more failures than the others';
+      case 'latency':
+        return 'slower answers than the others';
+      case 'hung':
+        return 'it answered nothing any more';
+      case 'misdirected':
+        return 'a misdirected record: another service answers there';
+      case 'app-down':
+        return 'its sidecar said that its app is down';
+      case 'draining':
+        return 'its sidecar said that it is stopping';
+    }
+  }
+}
+
+/** What one failure on probation is: again what the ejection was for, a failure like others, or nothing special. */
+const PROBATION: Readonly<Record<EjectionCause, 'kept' | 'failure' | 'none'>> = {
+  failures: 'kept',
+  'gateway-errors': 'kept',
+  'local-errors': 'kept',
+  hung: 'kept',
+  'success-rate': 'none',
+  latency: 'none',
+  misdirected: 'failure',
+  'app-down': 'failure',
+  draining: 'failure',
+};
+
+function isReached(threshold: number, count: number): boolean {
+  return threshold > 0 && count >= threshold;
 }

@@ -2,7 +2,6 @@
 import { slotOf, type Slot } from '../balancer/picker.ts';
 import type { EndpointState } from '../telemetry/metric-sources.ts';
 import type { Endpoint } from './endpoint.ts';
-import type { EjectionCause } from './outlier.ts';
 
 /**
  * `first`: picked. `doubted`: picked when there is nobody else, or when too few are in the first tier to believe that the
@@ -33,14 +32,6 @@ const FLAPPING: Placement = {
   why: 'flapping: it came and went too often; picked last',
 };
 const LEAVING: Placement = { tier: 'last', state: 'draining', why: 'leaving: it said so itself; picked last' };
-
-const EJECTED: Readonly<Record<EjectionCause, string>> = {
-  failures: '',
-  hung: 'it answered nothing any more',
-  misdirected: 'a misdirected record: another service answers there',
-  'app-down': 'its sidecar said that its app is down',
-  draining: 'its sidecar said that it is stopping',
-};
 
 /** What the picker makes of an endpoint now. `nowMs` is for the text alone. */
 export function placementOf(endpoint: Endpoint, nowMs: number): Placement {
@@ -91,14 +82,8 @@ export function tiersOf(endpoints: Iterable<Endpoint>, nowMs: number): Tiers {
 }
 
 function whyEjected({ outlier }: Endpoint, nowMs: number): string {
-  const what =
-    outlier.cause === 'failures' ? `${outlier.consecutiveFailures} consecutive failures` : EJECTED[outlier.cause];
   const leftMs = (outlier.ejectedUntilMs ?? nowMs) - nowMs;
-  const howLong =
-    leftMs === Infinity
-      ? outlier.cause === 'hung'
-        ? 'until it answers'
-        : 'until a connection can be opened'
-      : `for ${Math.max(0, leftMs / 1_000).toFixed(1)} s more`;
-  return `ejected ${howLong}, after ${what}; picked last`;
+  const untilWhat = outlier.cause === 'hung' ? 'until it answers' : 'until a connection can be opened';
+  const howLong = leftMs === Infinity ? untilWhat : `for ${Math.max(0, leftMs / 1_000).toFixed(1)} s more`;
+  return `ejected ${howLong}, after ${outlier.reason}; picked last`;
 }

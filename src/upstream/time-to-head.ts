@@ -37,6 +37,11 @@ export class TimeToHead {
     return upperEndMs(BUCKETS - 1);
   }
 
+  clear(): void {
+    this.total = 0;
+    this.counts.fill(0);
+  }
+
   private forgetHalf(): void {
     this.total = 0;
     for (let bucket = 0; bucket < BUCKETS; bucket++) {

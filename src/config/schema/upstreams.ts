@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { duration, integer, number, text } from './scalar.ts';
 import { breaker } from './upstream-breaker.ts';
+import { outlier } from './upstream-outlier.ts';
 
 /** The policies of this version, the default first. */
 export const BALANCERS = ['least-request', 'round-robin', 'random'] as const;
@@ -101,28 +102,6 @@ export const retry = z
       attemptTimeout: on.includes('attempt-timeout'),
       statuses: on.filter((reason) => typeof reason === 'number'),
     },
-  }));
-
-/** `upstreams.<alias>.outlier`: leaving out endpoints that keep failing. */
-export const outlier = z
-  .strictObject({
-    consecutiveFailures: integer(0, 1000)
-      .default(5)
-      .describe('Failures in a row (connect, reset, timeout, 502–504) that eject an endpoint; 0 = never.'),
-    baseEjection: duration()
-      .prefault('5s')
-      .describe(
-        'Length of the first ejection; doubles with each further one, and shrinks again while the endpoint is well.',
-      ),
-    maxEjection: duration().prefault('2m').describe('Longest ejection.'),
-    maxEjectedRatio: number(0, 1)
-      .default(0.5)
-      .describe('Share of endpoints ejected at the same time. One may always be, the last one never.'),
-  })
-  .transform(({ baseEjection, maxEjection, ...rest }) => ({
-    ...rest,
-    baseEjectionMs: baseEjection,
-    maxEjectionMs: maxEjection,
   }));
 
 /** One entry of `upstreams:`. */

@@ -2,16 +2,11 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { maxEjected, OutlierRecord } from '../../../src/upstream/outlier.ts';
 import { Upstream } from '../../../src/upstream/upstream.ts';
-import type { OutlierOptions } from '../../../src/upstream/options.ts';
+import { UPSTREAM_DEFAULTS, type OutlierOptions } from '../../../src/upstream/options.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeNetwork, FakeWatch, instance, optionsWith, ORDERS } from './fakes.ts';
 
-const OPTIONS: OutlierOptions = {
-  consecutiveFailures: 5,
-  baseEjectionMs: 5_000,
-  maxEjectionMs: 120_000,
-  maxEjectedRatio: 0.5,
-};
+const OPTIONS: OutlierOptions = UPSTREAM_DEFAULTS.outlier;
 
 describe('how many may be ejected', () => {
   it('is 0 of one, 1 of two, 2 of three with a share of one half', () => {
@@ -100,7 +95,12 @@ describe('whatever happens to an upstream of up to six', () => {
         const watch = new FakeWatch();
         const network = new FakeNetwork();
         if (isRefusing) for (let n = 0; n < 7; n++) network.refusing.add(`10.0.0.${n}:80`);
-        const outlier = { ...OPTIONS, consecutiveFailures: threshold };
+        const outlier = {
+          ...OPTIONS,
+          consecutiveFailures: threshold,
+          consecutiveGatewayErrors: threshold,
+          consecutiveLocalErrors: threshold,
+        };
         const upstream = new Upstream(
           { name: 'orders', key: ORDERS, options: optionsWith({ outlier }), isKnown: true },
           { clock, connect: network.connect, watch: watch.service },
