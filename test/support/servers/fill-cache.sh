@@ -30,6 +30,7 @@ with_images=false
 for server in "$@"; do
   case $server in
   etcd-*) go_build "$server" ./etcd etcd ;;
+  naming-clients-*) go_build "$server" . naming-clients ;;
   consul-1.8.7) "$here/fetch-consul.sh" ;;
   consul-*) go_build "$server" github.com/hashicorp/consul consul ;;
   nacos-2.3.2) "$here/nacos/build.sh" ;;
