@@ -12,6 +12,8 @@ import { BindError } from './listener/listener.ts';
 import type { Listener } from './listener/listener.ts';
 import type { Registry } from './registry/registry.ts';
 import { keyText } from './registry/types.ts';
+import { explainRequest, lastDecisions } from './runtime/explain.ts';
+import type { ExplainParts } from './runtime/explain.ts';
 import type { OwnService } from './runtime/own-service.ts';
 import type { LineWriter } from './telemetry/line-writer.ts';
 import type { Logger } from './telemetry/logger.ts';
@@ -29,6 +31,7 @@ export interface SidecarParts {
   readonly metrics: Metrics;
   readonly registry: Registry | undefined;
   readonly upstreams: Upstreams | undefined;
+  readonly explain: ExplainParts | undefined;
   readonly ownService: OwnService | undefined;
   readonly inbound: Listener | undefined;
   readonly outbound: Listener | undefined;
@@ -112,6 +115,8 @@ function adminSources(sidecar: SidecarParts): AdminSources {
     },
     config: () => ({ masked, etag, generation: 1 }),
     upstreams: () => ({ upstreams: entries().map((entry) => describeUpstream(entry, clock.now())) }),
+    explain: (question) => (sidecar.explain === undefined ? {} : explainRequest(sidecar.explain, question)),
+    decisions: (last) => (sidecar.upstreams === undefined ? [] : lastDecisions(sidecar.upstreams, last, clock)),
     registration: () => registrationView(sidecar),
     registry: () => registryView(sidecar),
     metrics: () => metrics.render(),

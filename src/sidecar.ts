@@ -17,6 +17,7 @@ import { callApp, callOutside, callUpstream } from './resilience/call.ts';
 import { OutboundNames } from './router/outbound-name.ts';
 import { openAccessLog } from './runtime/access-log-output.ts';
 import { breakerLog } from './runtime/breaker-log.ts';
+import type { ExplainParts } from './runtime/explain.ts';
 import { Outside } from './runtime/outside.ts';
 import { OwnService } from './runtime/own-service.ts';
 import { PanicGuard } from './runtime/panic.ts';
@@ -31,6 +32,7 @@ import type { LineWriter } from './telemetry/line-writer.ts';
 import { Logger } from './telemetry/logger.ts';
 import { Metrics } from './telemetry/metrics.ts';
 import { App } from './upstream/app.ts';
+import type { BreakerDescription } from './upstream/breaker-view.ts';
 import { http1Connect } from './upstream/http1-connect.ts';
 import { Upstreams } from './upstream/upstreams.ts';
 import { systemClock } from './util/clock.ts';
@@ -81,6 +83,7 @@ class RunningSidecar implements Sidecar, SidecarParts {
   readonly metrics: Metrics;
   registry: Registry | undefined = undefined;
   upstreams: Upstreams | undefined = undefined;
+  explain: ExplainParts | undefined = undefined;
   ownService: OwnService | undefined = undefined;
   inbound: Listener | undefined = undefined;
   outbound: Listener | undefined = undefined;
@@ -208,7 +211,12 @@ class RunningSidecar implements Sidecar, SidecarParts {
     const { config, clock, deadlines, registry } = this;
     if (registry === undefined) return;
     const connect = http1Connect(clock, deadlines, config.http.limits);
-    const context = { clock, deadlines, onBreaker: breakerLog(this.log) };
+    const logBreaker = breakerLog(this.log);
+    const onBreaker = (name: string, change: BreakerDescription): void => {
+      logBreaker(name, change);
+      this.upstreams?.get(name)?.upstream.decisions.changed(`breaker ${change.state}: ${change.why}`, clock.now());
+    };
+    const context = { clock, deadlines, onBreaker };
     const upstreams = new Upstreams({
       clock,
       connect,
@@ -230,10 +238,12 @@ class RunningSidecar implements Sidecar, SidecarParts {
       breakers: () => upstreams.breakers(),
       totals: (name) => this.metrics.outbound.peek(name)?.totals(),
     });
+    const names = new OutboundNames(config.http.suffix, config.listeners.outbound.passthrough);
+    this.explain = { clock, names, paths: config.http.paths, upstreams };
     const handle = outboundStack({
       clock,
       isTrusted: trustedPeers(config.http.trusted),
-      names: new OutboundNames(config.http.suffix, config.listeners.outbound.passthrough),
+      names,
       toService: (name, request) => upstreams.handle(name, request),
       toOutside: (host, port, request) => outside.handle(host, port, request),
     });

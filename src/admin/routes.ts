@@ -1,5 +1,6 @@
 // The whole surface of the admin listeners on one screen. `/reload` comes with hot reload.
 import * as actions from './actions.ts';
+import { explain } from './explain.ts';
 import * as views from './views.ts';
 
 /** What one path answers to. HEAD is answered wherever GET is. */
@@ -21,6 +22,7 @@ export const ADMIN_ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
   ...PROBE_ROUTES,
   ['/config', { get: views.config }],
   ['/upstreams', { get: views.upstreams }],
+  ['/explain', { get: explain }],
   ['/registration', { get: views.registration }],
   ['/registry', { get: views.registry }],
   ['/drain', { post: actions.drain }],

@@ -108,15 +108,13 @@ async function answer(
   const route = routes.get(path);
   if (route === undefined) return problem(404, 'Not found', `there are: ${[...routes.keys()].join(' ')}`);
   const { method } = request;
+  const query = new URLSearchParams(queryAt < 0 ? '' : target.slice(queryAt));
   if (route.get !== undefined && (method === 'GET' || method === 'HEAD')) {
-    return await route.get(sources, { ifNoneMatch: request.headers['if-none-match'] });
+    return await route.get(sources, { ifNoneMatch: request.headers['if-none-match'], query });
   }
   if (route.post !== undefined && method === 'POST') {
     const body = await readBody(request);
-    return route.post(controls, sources, {
-      query: new URLSearchParams(queryAt < 0 ? '' : target.slice(queryAt)),
-      body,
-    });
+    return route.post(controls, sources, { query, body });
   }
   const allow = allowOf(route);
   return problem(405, 'Method not allowed', `${path} takes ${allow}`, { allow });

@@ -1,4 +1,5 @@
 // What the admin listener shows and sets in motion: the composition root implements these two, nothing else of the sidecar is seen here.
+import type { RequestQuestion } from '../runtime/explain.ts';
 import type { LogLevel } from '../telemetry/logger.ts';
 
 /** Whether this sidecar should be given work, and why not. */
@@ -31,6 +32,10 @@ export interface AdminSources {
   upstreams(): unknown;
   registration(): unknown;
   registry(): unknown;
+  /** What would become of a request on the outbound listener now. Changes nothing. */
+  explain(question: RequestQuestion): object;
+  /** The last so many decisions, the newest first. */
+  decisions(last: number): unknown;
   metrics(): Promise<{ readonly contentType: string; readonly body: string }>;
 }
 

@@ -6,6 +6,7 @@ import type { AdminSources } from './sources.ts';
 export interface ViewRequest {
   /** `If-None-Match`, as it came. */
   readonly ifNoneMatch: string | undefined;
+  readonly query: URLSearchParams;
 }
 
 /** Makes one answer from what the sidecar says of itself. */

@@ -67,18 +67,33 @@ function upstream(value: unknown): string {
     `  ${text(endpoint, 'address')}`,
     text(endpoint, 'id'),
     text(endpoint, 'state'),
+    duration(field(endpoint, 'stateForMs')),
     text(endpoint, 'weight'),
     text(endpoint, 'inFlight'),
     latency(field(endpoint, 'latencyMs')),
-    text(endpoint, 'why'),
+    why(endpoint),
   ]);
-  const columns = ['  ADDRESS', 'ID', 'STATE', 'WEIGHT', 'IN FLIGHT', 'LATENCY', 'WHY'];
+  const columns = ['  ADDRESS', 'ID', 'STATE', 'FOR', 'WEIGHT', 'IN FLIGHT', 'LATENCY', 'WHY'];
   const body = rows.length === 0 ? '  no endpoints\n' : table([columns, ...rows]);
   return [line(head), body, ...rejected.map(line)].join('');
 }
 
 function line(content: string): string {
   return `${printable(content)}\n`;
+}
+
+/** In or out, why, until when, and what it would take to come back. */
+function why(endpoint: unknown): string {
+  const back = text(endpoint, 'back');
+  return back === '' ? text(endpoint, 'why') : `${text(endpoint, 'why')}; back when ${back}`;
+}
+
+/** In the largest unit that is not 0, as far as a person is interested. */
+function duration(value: unknown): string {
+  if (typeof value !== 'number') return '-';
+  const seconds = Math.floor(value / 1_000);
+  if (seconds < 120) return `${seconds} s`;
+  return seconds < 7_200 ? `${Math.floor(seconds / 60)} min` : `${Math.floor(seconds / 3_600)} h`;
 }
 
 function latency(value: unknown): string {

@@ -8,6 +8,7 @@ import { placementOf } from './placement.ts';
 import type { PoolDescription } from './pool.ts';
 import type { Upstream } from './upstream.ts';
 import type { UpstreamEntry } from './upstreams.ts';
+import { wayBack } from './way-back.ts';
 
 /** One endpoint: in or out, and why. */
 export interface EndpointDescription {
@@ -16,6 +17,10 @@ export interface EndpointDescription {
   readonly state: EndpointState;
   /** Whether and when it is picked, and for what reason. */
   readonly why: string;
+  /** In this state. */
+  readonly stateForMs: number;
+  /** What it would take to be picked first again; absent where it is. */
+  readonly back?: string;
   /** What the registry says. */
   readonly health: string;
   readonly weight: number;
@@ -83,11 +88,14 @@ export function describeEndpoint(endpoint: Endpoint, nowMs: number): EndpointDes
   const { instance, outlier, latencyMs } = endpoint;
   const { state, why } = placementOf(endpoint, nowMs);
   const { ejectedUntilMs } = outlier;
+  const back = wayBack(endpoint, state);
   return {
     id: endpoint.id,
     address: endpoint.address,
     state,
     why,
+    stateForMs: state === endpoint.state ? Math.max(0, Math.round(nowMs - endpoint.stateSinceMs)) : 0,
+    ...(back === undefined ? {} : { back }),
     health: instance.health,
     weight: instance.weight,
     ...(instance.zone === undefined ? {} : { zone: instance.zone }),

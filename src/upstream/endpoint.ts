@@ -1,6 +1,7 @@
 // HOT PATH. An instance and what this process knows of it; lives as long as the registry names it, over all snapshots.
 import type { Candidate } from '../balancer/picker.ts';
 import { keyText, type ServiceInstance } from '../registry/types.ts';
+import type { EndpointState } from '../telemetry/metric-sources.ts';
 import type { Clock } from '../util/clock.ts';
 import type { Connect } from './connect.ts';
 import type { ConnectionCounts } from './connection-counts.ts';
@@ -29,6 +30,9 @@ export class Endpoint implements Candidate {
   readonly outcomes: OutcomeCounts = noOutcomes();
   /** Monotonic ms at which it was first seen. */
   readonly sinceMs: number;
+  /** What the picker made of it when it was built last, and monotonic ms since when (places.ts). */
+  state: EndpointState = 'available';
+  stateSinceMs: number;
   /** What the registry says now. */
   instance: ServiceInstance;
   /** It comes from a registry, not from a list in our own configuration: its sidecar's word is believed. */
@@ -60,6 +64,7 @@ export class Endpoint implements Candidate {
     this.pool = new Pool(clock, connect, { host, port, address: this.address }, options, owner.connections);
     this.outlier = new OutlierRecord(options.outlier);
     this.sinceMs = clock.now();
+    this.stateSinceMs = this.sinceMs;
     this.owner = owner;
   }
 

@@ -183,6 +183,7 @@ export class ForwardAttempt
     this.endpoint = endpoint.address;
     if (request.attempts.push(this) === 1) forwarder.address(request.headers);
     request.pickedAtMs = nowMs;
+    forwarder.target.decisions?.picked(endpoint.address, request.attempts.length, nowMs);
     request.workedOnBy(this);
     this.wait.begin(endpoint, nowMs);
     const isFresh = request.attempts.length >= forwarder.lastAttempt;

@@ -6,6 +6,7 @@ import type { Headers } from '../http/headers.ts';
 import type { Clock } from '../util/clock.ts';
 import type { DeadlineList, DeadlineLists } from '../util/deadline-list.ts';
 import type { AttemptObserver } from './attempt-observer.ts';
+import type { Decisions } from './decisions.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { HangWatch } from './hang-watch.ts';
 import type { UpstreamOptions } from './options.ts';
@@ -21,6 +22,8 @@ export interface ForwardTarget {
   readonly queue: PickQueue;
   /** Notices endpoints that have stopped answering; undefined: nobody does. */
   readonly hangs: HangWatch | undefined;
+  /** Where noteworthy picks and retries are noted; undefined: nowhere. */
+  readonly decisions?: Decisions;
   /** Nobody could be picked. */
   unavailable(reason: string): ProxyError;
   /** A registered sidecar gave a reason not to use its endpoint for a while. */

@@ -7,6 +7,7 @@ import type { ServiceInstance, ServiceKey, ServiceView, Watch, WatchOptions, Wat
 import type { Clock, Timer } from '../util/clock.ts';
 import type { Connect } from './connect.ts';
 import { ConnectionCounts } from './connection-counts.ts';
+import { Decisions } from './decisions.ts';
 import { Ejections, type EjectionScope } from './ejections.ts';
 import { addressOf, Endpoint, type EndpointOwner } from './endpoint.ts';
 import type { ForwardTarget } from './forward-target.ts';
@@ -16,6 +17,7 @@ import { noOutcomes, type Outcome, type OutcomeCounts } from './outcome.ts';
 import type { EjectionCause } from './outlier.ts';
 import { PickQueue } from './pick-queue.ts';
 import { tiersOf } from './placement.ts';
+import { reviewPlaces } from './places.ts';
 import { SuspectProber } from './suspects.ts';
 
 /** What an upstream needs of a running watch; a `Watch` is one. */
@@ -57,6 +59,8 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope, Ha
   readonly connections = new ConnectionCounts();
   readonly queue: PickQueue;
   readonly hangs: HangWatch | undefined;
+  /** For people: what was decided last, and why. */
+  readonly decisions = new Decisions();
   /** Replaced, never edited. */
   picker: Picker<Endpoint> = QUEUE_PICKER;
   state: WatchState = 'syncing';
@@ -90,6 +94,14 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope, Ha
       onState: (state) => this.onState(state),
     });
     this.firstListTimer = context.clock.setTimer(FIRST_LIST_MS, () => this.giveUpWaiting('no list came in time'));
+  }
+
+  /** A picker like the present one, whose picks change nothing of that: for explanations. */
+  get trialPicker(): Picker<Endpoint> {
+    if (!(this.picker instanceof TieredPicker)) return this.picker;
+    const { clock } = this.context;
+    const { tiers } = tiersOf(this.byIdentity.values(), clock.now());
+    return pickerOf(this.options.balancer, tiers, clock, this.picker as TieredPicker<Endpoint>) ?? this.picker;
   }
 
   /** Those that the registry names. */
@@ -216,6 +228,8 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope, Ha
 
   private drain(identity: string, endpoint: Endpoint): void {
     this.byIdentity.delete(identity);
+    endpoint.state = 'draining';
+    endpoint.stateSinceMs = this.context.clock.now();
     if (endpoint.inFlight > 0) this.leaving.add(endpoint);
     endpoint.drain();
   }
@@ -224,8 +238,15 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope, Ha
     this.rebuildTimer?.cancel();
     this.rebuildTimer = undefined;
     const { clock } = this.context;
-    const { tiers, isPanicking } = tiersOf(this.byIdentity.values(), clock.now());
+    const nowMs = clock.now();
+    reviewPlaces(this.byIdentity.values(), this.decisions, nowMs);
+    const { tiers, isPanicking } = tiersOf(this.byIdentity.values(), nowMs);
     const previous = this.picker instanceof TieredPicker ? (this.picker as TieredPicker<Endpoint>) : undefined;
+    if (isPanicking !== this.isPanicking)
+      this.decisions.changed(
+        isPanicking ? 'panic: doubted endpoints are used like the others' : 'no panic any more',
+        nowMs,
+      );
     this.isPanicking = isPanicking;
     this.picker = pickerOf(this.options.balancer, tiers, clock, previous) ?? unavailablePicker(this.whyNobody());
     this.queue.release();

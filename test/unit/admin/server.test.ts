@@ -9,6 +9,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import type { AdminAddress } from '../../../src/admin/address.ts';
 import { startAdmin, type AdminOptions, type AdminServer } from '../../../src/admin/server.ts';
 import type { AdminControls, AdminSources, Readiness } from '../../../src/admin/sources.ts';
+import type { RequestQuestion } from '../../../src/runtime/explain.ts';
 import type { LogLevel } from '../../../src/telemetry/logger.ts';
 
 const LOOPBACK: AdminAddress = { kind: 'tcp', host: '127.0.0.1', port: 0 };
@@ -44,6 +45,14 @@ class FakeSidecar implements AdminSources, AdminControls {
   upstreams(): unknown {
     if (this.isBroken) throw new Error('a bug');
     return [{ name: 'orders' }];
+  }
+  readonly asked: RequestQuestion[] = [];
+  explain(question: RequestQuestion): object {
+    this.asked.push(question);
+    return { outcome: 'sent' };
+  }
+  decisions(last: number): unknown {
+    return [`the last ${last}`];
   }
   registration(): unknown {
     return undefined;

@@ -32,6 +32,7 @@ const ANSWERS: Readonly<Record<string, readonly [number, unknown]>> = {
               address: '10.0.0.2:80',
               state: 'available',
               why: 'picked',
+              stateForMs: 12_300,
               weight: 100,
               inFlight: 2,
               latencyMs: 3.14,
@@ -41,6 +42,8 @@ const ANSWERS: Readonly<Record<string, readonly [number, unknown]>> = {
               address: '10.0.0.3:80',
               state: 'ejected',
               why: 'ejected for 3.0 s more',
+              stateForMs: 185_000,
+              back: 'the ejection ends',
               weight: 1,
               inFlight: 0,
             },
@@ -83,9 +86,9 @@ registration  pending  o-1  10.0.0.1:80  waiting
 registry  file  up
 
 upstream payments, stale, last heard 12 s ago, random
-  ADDRESS      ID  STATE      WEIGHT  IN FLIGHT  LATENCY  WHY
-  10.0.0.2:80  p1  available  100     2          3.1 ms   picked
-  10.0.0.3:80  p2  ejected    1       0          -        ejected for 3.0 s more
+  ADDRESS      ID  STATE      FOR    WEIGHT  IN FLIGHT  LATENCY  WHY
+  10.0.0.2:80  p1  available  12 s   100     2          3.1 ms   picked
+  10.0.0.3:80  p2  ejected    3 min  1       0          -        ejected for 3.0 s more; back when the ejection ends
   record x.json rejected: not JSON
 
 upstream empty, live, random

@@ -1,0 +1,102 @@
+// HOT PATH (`picked`). What an upstream decided last, for people: rings of fixed size, written on the slow paths alone.
+import type { ErrorCode } from '../errors.ts';
+
+/** Why a request was tried again, or was not. */
+export type RetryVerdict =
+  | 'tried again'
+  | 'no try was left'
+  | 'not a reason for another try'
+  | 'its body cannot be sent again'
+  | 'the client has gone'
+  | 'the retry budget is spent'
+  | 'the breaker is open';
+
+/** One decision; `atMs` is monotonic. */
+export type Decision =
+  /** An endpoint is picked otherwise than before: ejected, back, a suspect, … */
+  | {
+      readonly kind: 'endpoint';
+      readonly atMs: number;
+      readonly endpoint: string;
+      readonly state: string;
+      readonly why: string;
+    }
+  /** The upstream as a whole: panic, breaker. */
+  | { readonly kind: 'upstream'; readonly atMs: number; readonly what: string }
+  /** An attempt failed. */
+  | {
+      readonly kind: 'retry';
+      readonly atMs: number;
+      readonly endpoint: string;
+      readonly method: string;
+      readonly result: number | ErrorCode;
+      /** Attempts so far. */
+      readonly attempts: number;
+      readonly verdict: RetryVerdict;
+    }
+  /** The pick of an ordinary request, one a second at most, or of another try. */
+  | { readonly kind: 'pick'; readonly atMs: number; readonly endpoint: string; readonly attempt: number };
+
+/** The last values that were added. */
+class Ring<T> {
+  private readonly values: T[] = [];
+  private readonly size: number;
+  private next = 0;
+
+  constructor(size: number) {
+    this.size = size;
+  }
+
+  add(value: T): void {
+    this.values[this.next] = value;
+    this.next = (this.next + 1) % this.size;
+  }
+
+  /** In no order. */
+  all(): readonly T[] {
+    return this.values;
+  }
+}
+
+/** Of each ring. Changes have one of their own, so that a storm of retries does not wash them away. */
+const KEPT = 128;
+const SAMPLE_EVERY_MS = 1_000;
+
+/** One for each upstream. */
+export class Decisions {
+  private readonly changes = new Ring<Decision>(KEPT);
+  private readonly requests = new Ring<Decision>(KEPT);
+  private sampledAtMs = -Infinity;
+
+  /** An endpoint's place has changed. @param endpoint `host:port` @param nowMs monotonic */
+  placed(endpoint: string, state: string, why: string, nowMs: number): void {
+    this.changes.add({ kind: 'endpoint', atMs: nowMs, endpoint, state, why });
+  }
+
+  /** Something holds for the whole upstream from now on. */
+  changed(what: string, nowMs: number): void {
+    this.changes.add({ kind: 'upstream', atMs: nowMs, what });
+  }
+
+  /** An attempt failed, and this was made of it. */
+  retry(facts: Omit<Extract<Decision, { readonly kind: 'retry' }>, 'kind'>): void {
+    this.requests.add({ kind: 'retry', ...facts });
+  }
+
+  /**
+   * An endpoint was picked: noted for every further try, and for an ordinary request once a second.
+   * @param attempt 1 for the first of its request.
+   */
+  picked(endpoint: string, attempt: number, nowMs: number): void {
+    if (attempt === 1) {
+      if (nowMs - this.sampledAtMs < SAMPLE_EVERY_MS) return;
+      this.sampledAtMs = nowMs;
+    }
+    this.requests.add({ kind: 'pick', atMs: nowMs, endpoint, attempt });
+  }
+
+  /** The last `count`, the newest first. */
+  last(count: number): Decision[] {
+    return [...this.changes.all(), ...this.requests.all()].sort((a, b) => b.atMs - a.atMs).slice(0, count);
+  }
+}
