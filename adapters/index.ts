@@ -30,8 +30,8 @@ const FACTORIES: Readonly<Record<RegistryType, Factory>> = {
     return createConsulAdapter(asObject(options), context);
   },
   nacos: async (options, context) => {
-    const { createNacosAdapter } = await import('./nacos/nacos.ts');
-    return createNacosAdapter(asObject(options), context);
+    const { openNacosAdapter } = await import('./nacos/nacos.ts');
+    return openNacosAdapter(asObject(options), context);
   },
   dns: async (options, context) => {
     const { createDnsAdapter } = await import('./dns/dns.ts');

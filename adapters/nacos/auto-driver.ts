@@ -1,28 +1,63 @@
-// Driver `auto`: gRPC where its port answers, else HTTP. Chosen by the first call that finds either, and kept from then on.
+// Driver `auto`: gRPC where its port answers, else HTTP, else the API of old servers. Found once, and kept from then on.
+import { abortable, withDeadline } from '../../src/registry/deadline.ts';
 import type { DriverTraits, Holder, RecordKeeper, RegistryDriver } from '../../src/registry/driver.ts';
-import type { Capabilities, ServiceInstance } from '../../src/registry/types.ts';
-import { asRegistryError } from '../../src/registry/types.ts';
-import { createGrpcDriver, type NacosDriverOptions } from './grpc-driver.ts';
-import { createHttpDriver } from './http-driver.ts';
+import { systemClock } from '../../src/util/clock.ts';
+import { asRegistryError, RegistryError } from '../../src/registry/types.ts';
+import type { Capabilities, RegistryErrorKind, ServiceInstance } from '../../src/registry/types.ts';
+import type { NacosDriverOptions } from './driver.ts';
+import type { NacosDriverName } from './options.ts';
 
-/** What it promises is what both keep. */
-export function createAutoDriver(options: NacosDriverOptions): RegistryDriver {
-  const grpc = createGrpcDriver(options);
-  const http = createHttpDriver(options);
+/** A driver that `auto` may take. */
+export interface Candidate {
+  readonly name: NacosDriverName;
+  readonly driver: RegistryDriver;
+}
+
+/** A port that a firewall swallows is not waited for any longer, in ms. */
+const PING_TIMEOUT_MS = 5_000;
+/** Who says so is there, and speaks this. */
+const ANSWERS: ReadonlySet<RegistryErrorKind> = new Set(['forbidden', 'unauthenticated']);
+
+/** @param candidates in the order of preference. What `auto` promises is what all of them keep. */
+export function createAutoDriver(
+  candidates: readonly [Candidate, ...Candidate[]],
+  { clock = systemClock, onChoice }: NacosDriverOptions,
+): RegistryDriver {
+  const closing = new AbortController();
   let chosen: RegistryDriver | undefined;
-  const choose = async (signal: AbortSignal): Promise<RegistryDriver> => {
-    if (chosen !== undefined) return chosen;
-    // Both are asked at once: gRPC is taken if it answers at all, since a call's time does not do for one after the other.
-    const [byGrpc, byHttp] = await Promise.allSettled([grpc.ping(signal), http.ping(signal)]);
-    const isDenied = (error: unknown): boolean =>
-      ['forbidden', 'unauthenticated'].includes(asRegistryError(error, 'nacos').kind);
-    if (byGrpc.status === 'fulfilled' || isDenied(byGrpc.reason)) chosen ??= grpc;
-    else if (byHttp.status === 'fulfilled') chosen ??= http;
-    else throw asRegistryError(byGrpc.reason, 'nacos: neither gRPC nor HTTP');
-    return chosen;
+  let choosing: Promise<RegistryDriver> | undefined;
+
+  /** All are asked at once, with deadlines of their own: a call's time does not do for one after the other. */
+  const ask = async (): Promise<RegistryDriver> => {
+    const answers = candidates.map(({ driver }) =>
+      withDeadline(clock, PING_TIMEOUT_MS, [closing.signal], (signal) => driver.ping(signal)).then(
+        () => undefined,
+        (error: unknown) => asRegistryError(error, 'nacos'),
+      ),
+    );
+    let why: RegistryError | undefined;
+    for (const [index, { name, driver }] of candidates.entries()) {
+      const failure = await answers[index];
+      if (failure === undefined || ANSWERS.has(failure.kind)) {
+        onChoice?.(name, why);
+        chosen = driver;
+        return driver;
+      }
+      why ??= failure;
+    }
+    throw new RegistryError('unavailable', 'nacos: no driver finds a server', { cause: why });
   };
-  const capabilities: Capabilities = { ...http.capabilities, detectWithinMs: grpc.capabilities.detectWithinMs };
-  const traits: DriverTraits = http.traits;
+  const choose = (signal: AbortSignal): Promise<RegistryDriver> => {
+    if (chosen !== undefined) return Promise.resolve(chosen);
+    choosing ??= ask().finally(() => (choosing = undefined));
+    return abortable(choosing, signal);
+  };
+
+  const drivers = candidates.map(({ driver }) => driver);
+  const last = drivers.at(-1) ?? candidates[0].driver;
+  const detectWithinMs = Math.max(...drivers.map((driver) => driver.capabilities.detectWithinMs));
+  const capabilities: Capabilities = { ...last.capabilities, detectWithinMs };
+  const traits: DriverTraits = last.traits;
   return {
     name: 'nacos',
     capabilities,
@@ -32,11 +67,12 @@ export function createAutoDriver(options: NacosDriverOptions): RegistryDriver {
     list: async (prefix, signal) => (await choose(signal)).list(prefix, signal),
     ping: async (signal) => (await choose(signal)).ping(signal),
     keep: (instance, ttlMs, events) => {
-      http.keep(instance, ttlMs, events).close(); // Checks what both check; sends nothing.
+      last.keep(instance, ttlMs, events).close(); // Checks what all check; sends nothing.
       return new LateKeeper(async (signal) => (await choose(signal)).keep(instance, ttlMs, events));
     },
     close: async () => {
-      await Promise.all([grpc.close(), http.close()]);
+      closing.abort(new RegistryError('aborted', 'nacos: closed'));
+      await Promise.all(drivers.map((driver) => driver.close()));
     },
   };
 }

@@ -29,6 +29,8 @@ export interface ConnectionOptions {
 const CHECK_EVERY_MS = 5_000;
 /** Two checks in a row that are not answered within this end the connection: 11 s after the last sign of life. */
 const CHECK_TIMEOUT_MS = 3_000;
+/** Checks that are asked for in so many ms are one, in ms. */
+const GATHER_MS = 250;
 /** Connecting, settings and the first answer: two ways to the server and back. */
 const CONNECT_TIMEOUT_MS = 6_000;
 /** From the set-up to its acknowledgement. */
@@ -114,11 +116,7 @@ export class Connection {
   /** One sign of life that the server has answered. Calls that come while one is under way share the next. */
   check(signal: AbortSignal): Promise<void> {
     if (this.checking === undefined) return abortable(this.startCheck(), signal);
-    const startNext = (): Promise<void> => {
-      this.nextCheck = undefined;
-      return this.startCheck();
-    };
-    this.nextCheck ??= this.checking.then(startNext, startNext);
+    this.nextCheck ??= this.checkAfter(this.checking);
     return abortable(this.nextCheck, signal);
   }
 
@@ -257,6 +255,13 @@ export class Connection {
     };
     check.then(done, done);
     return check;
+  }
+
+  /** A slow one is not waited for to its end: two, one after the other, may take longer than a call has. */
+  private async checkAfter(running: Promise<void>): Promise<void> {
+    await withDeadline(this.options.clock, GATHER_MS, [], () => running).catch(() => undefined);
+    this.nextCheck = undefined;
+    await this.startCheck();
   }
 
   private scheduleCheck(): void {

@@ -1,51 +1,44 @@
 // Nacos' HTTP APIs for clients: v3 (3.x) or v2 (2.2 to 2.5), whichever the server has, as five calls.
-import { request } from 'undici';
 import type { Agent } from 'undici';
+import { abortable, withDeadline } from '../../src/registry/deadline.ts';
 import { asRegistryError, RegistryError } from '../../src/registry/types.ts';
 import type { Fields } from './answer.ts';
-import { baseUrl, dispatcherFor } from './http-client.ts';
-import type { Endpoints } from './link.ts';
+import type { TransportParts } from './driver.ts';
+import { ABSENT, ask, baseUrl, dispatcherFor, failureOfStatus } from './http-client.ts';
+import type { InstanceApi } from './instance-api.ts';
 import type { Login } from './login.ts';
 import { groupedName, type NacosName } from './names.ts';
-import type { NacosSettings } from './options.ts';
 import type { NacosInstance } from './record.ts';
-
-/** What the API needs. */
-export interface HttpApiOptions {
-  readonly settings: NacosSettings;
-  readonly endpoints: Endpoints;
-  readonly login: Login | undefined;
-}
 
 type Version = 'v3' | 'v2';
 type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
 
 /** "Instance not found" and "resource not found": the record has to be written again. */
 const UNKNOWN_CODES: ReadonlySet<unknown> = new Set([21_003, 20_404]);
-/** Statuses by which a server says that it does not have this API. */
-const ABSENT: ReadonlySet<number> = new Set([404, 405, 410, 501]);
 /** What 2.x answers to a beat. */
 const BEAT_TAKEN = 10_200;
 const MAX_ANSWER_BYTES = 67_108_864;
+/** Which API there is, is asked with a deadline of its own: a call's is spent on the call. */
+const DETECT_TIMEOUT_MS = 10_000;
 
-/** Every call rejects with RegistryError. One writer: the driver. */
-export class HttpApi {
-  /** Grows at each failure of the way to the server: what it knew may be gone since. */
+/** One writer: the transport. */
+export class HttpApi implements InstanceApi {
   outages = 0;
-  private readonly options: HttpApiOptions;
+  private readonly parts: TransportParts;
   private readonly dispatcher: Agent;
+  private readonly closing = new AbortController();
   private version: Version | undefined = undefined;
+  private detecting: Promise<Version> | undefined = undefined;
 
-  constructor(options: HttpApiOptions) {
-    this.options = options;
-    this.dispatcher = dispatcherFor(options.settings.tls);
+  constructor(parts: TransportParts) {
+    this.parts = parts;
+    this.dispatcher = dispatcherFor(parts.settings.tls);
   }
 
   async register(name: NacosName, instance: NacosInstance, signal: AbortSignal): Promise<void> {
     await this.call('POST', (version) => ({ path: instancePath(version), fields: fieldsOf(name, instance) }), signal);
   }
 
-  /** One heartbeat; false: the server does not know the record. */
   async beat(name: NacosName, instance: NacosInstance, signal: AbortSignal): Promise<boolean> {
     const version = await this.apiVersion(signal);
     const fields = fieldsOf(name, instance);
@@ -75,7 +68,6 @@ export class HttpApi {
     if (!UNKNOWN_CODES.has(answer['code'])) assertOk(answer, 'deregister');
   }
 
-  /** The whole list of a service; of an unknown one an empty list. */
   async list(name: NacosName, signal: AbortSignal): Promise<Fields> {
     const fields = { ...place(name), healthyOnly: 'false' };
     const answer = await this.call('GET', (version) => ({ path: `${instancePath(version)}/list`, fields }), signal);
@@ -103,6 +95,7 @@ export class HttpApi {
   }
 
   close(): Promise<void> {
+    this.closing.abort(new RegistryError('aborted', 'nacos: closed'));
     return this.dispatcher.destroy();
   }
 
@@ -117,21 +110,31 @@ export class HttpApi {
     return answer;
   }
 
-  /** Asked once: a list of nothing, which both have. */
-  private async apiVersion(signal: AbortSignal): Promise<Version> {
-    if (this.version !== undefined) return this.version;
+  private apiVersion(signal: AbortSignal): Promise<Version> {
+    if (this.version !== undefined) return Promise.resolve(this.version);
+    this.detecting ??= withDeadline(this.parts.clock, DETECT_TIMEOUT_MS, [this.closing.signal], (limit) =>
+      this.detect(limit),
+    ).finally(() => (this.detecting = undefined));
+    return abortable(this.detecting, signal);
+  }
+
+  /** Asks both for a list of nothing, without a token: also a refusal says that they are there. */
+  private async detect(signal: AbortSignal): Promise<Version> {
     const probe = { namespaceId: 'public', groupName: 'DEFAULT_GROUP', serviceName: 'pilotfish-probe' };
-    for (const version of ['v3', 'v2'] as const) {
-      try {
-        await this.send('GET', `${instancePath(version)}/list`, probe, signal);
-      } catch (error) {
-        if (error instanceof RegistryError && error.kind === 'unsupported') continue;
-        if (!(error instanceof RegistryError) || error.kind !== 'forbidden') throw error; // 403: it is there.
-      }
-      this.version = version;
-      return version;
+    const isThere = async (version: Version): Promise<boolean> => {
+      const { status, text } = await this.exchange('GET', `${instancePath(version)}/list`, probe, signal);
+      if (status === 401 || status === 403) return true;
+      if (ABSENT.has(status)) return UNKNOWN_CODES.has(parse(text)?.['code']);
+      if (status === 200) return parse(text) !== undefined;
+      throw new RegistryError('unavailable', `nacos: ${instancePath(version)}: status ${status}`);
+    };
+    this.parts.login?.headers(signal).catch(() => undefined); // Meanwhile: whoever needs it hears of its failure.
+    const [hasV3, hasV2] = await Promise.all([isThere('v3'), isThere('v2')]);
+    if (!hasV3 && !hasV2) {
+      throw new RegistryError('unsupported', 'nacos: the server has neither the v3 nor the v2 API');
     }
-    throw new RegistryError('unsupported', 'nacos: the server has neither the v3 nor the v2 API');
+    this.version = hasV3 ? 'v3' : 'v2';
+    return this.version;
   }
 
   private async send(
@@ -140,23 +143,18 @@ export class HttpApi {
     fields: Readonly<Record<string, string>>,
     signal: AbortSignal,
   ): Promise<Fields> {
-    const { login } = this.options;
-    const first = await this.exchange(method, path, fields, signal);
+    const { login } = this.parts;
+    const once = (): ReturnType<HttpApi['exchange']> => this.exchange(method, path, fields, signal, login);
+    const first = await once();
     const isRefused = first.status === 401 || first.status === 403;
-    const { status, text } =
-      isRefused && login?.forget() === true ? await this.exchange(method, path, fields, signal) : first;
-    if (status === 401 || status === 403) throw new RegistryError('forbidden', `nacos: ${path}: status ${status}`);
+    const { status, text } = isRefused && login?.forget() === true ? await once() : first;
     const answer = parse(text);
     // A missing record is told by 404 as well, but with a code of Nacos'.
     if (answer?.['code'] !== undefined && UNKNOWN_CODES.has(answer['code'])) return answer;
-    if (ABSENT.has(status)) {
-      this.version = undefined; // It may have been another server's.
-      throw new RegistryError('unsupported', `nacos: ${path}: status ${status}`);
-    }
-    if (status !== 200 || answer === undefined) {
-      const why = status === 400 ? `: ${text.slice(0, 200)}` : ''; // What is wrong with our own record.
-      throw new RegistryError(status === 400 ? 'invalid' : 'unavailable', `nacos: ${path}: status ${status}${why}`);
-    }
+    const failure = failureOfStatus(status, text, path);
+    if (failure?.kind === 'unsupported') this.version = undefined; // It may have been another server's.
+    if (failure !== undefined) throw failure;
+    if (answer === undefined) throw new RegistryError('protocol', `nacos: ${path}: no JSON`);
     return answer;
   }
 
@@ -165,32 +163,21 @@ export class HttpApi {
     path: string,
     fields: Readonly<Record<string, string>>,
     signal: AbortSignal,
+    login?: Login,
   ): Promise<{ status: number; text: string }> {
-    const { endpoints, settings, login } = this.options;
-    const headers = login === undefined ? {} : await login.headers(signal);
+    const { endpoints, settings } = this.parts;
     const endpoint = endpoints.current;
-    const query = new URLSearchParams(fields).toString();
-    const hasBody = method === 'POST' || method === 'PUT';
     try {
-      const answer = await request(`${baseUrl(endpoint, settings)}${path}${hasBody ? '' : `?${query}`}`, {
-        method,
-        headers: { ...headers, ...(hasBody ? { 'content-type': 'application/x-www-form-urlencoded' } : {}) },
-        ...(hasBody ? { body: query } : {}),
-        signal,
-        dispatcher: this.dispatcher,
-      });
-      const chunks: Buffer[] = [];
-      let bytes = 0;
-      for await (const chunk of answer.body as AsyncIterable<Buffer>) {
-        chunks.push(chunk);
-        bytes += chunk.length;
-        if (bytes > MAX_ANSWER_BYTES) throw new RegistryError('protocol', 'nacos: an answer that is too long');
+      const headers = (await login?.headers(signal)) ?? {};
+      const url = `${baseUrl(endpoint, settings)}${path}`;
+      return await ask(this.dispatcher, { method, url, fields, headers, signal, maxBytes: MAX_ANSWER_BYTES });
+    } catch (thrown) {
+      const error = asRegistryError(thrown, `nacos: ${endpoint.host}:${endpoint.port}`);
+      if (error.kind === 'unavailable' || error.kind === 'timeout') {
+        this.outages++;
+        endpoints.failed(endpoint);
       }
-      return { status: answer.statusCode, text: Buffer.concat(chunks).toString('utf8') };
-    } catch (error) {
-      this.outages++;
-      endpoints.failed(endpoint);
-      throw asRegistryError(error, `nacos: ${endpoint.host}:${endpoint.port}`);
+      throw error;
     }
   }
 }

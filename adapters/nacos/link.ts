@@ -6,8 +6,9 @@ import { abortable } from '../../src/registry/deadline.ts';
 import { asRegistryError, RegistryError } from '../../src/registry/types.ts';
 import type { Fields } from './answer.ts';
 import { Connection } from './connection.ts';
+import type { Endpoints } from './endpoints.ts';
 import type { Login } from './login.ts';
-import type { NacosEndpoint, NacosSettings, NacosTls } from './options.ts';
+import type { NacosSettings, NacosTls } from './options.ts';
 
 /** What a link needs. */
 export interface LinkOptions {
@@ -35,25 +36,6 @@ const FAIL_FAST_MS = 200;
 const MAX_FIRST_RECONNECT_MS = 4_000;
 /** A connection that the server wants to be rid of serves until the new one has taken over, at most this long. */
 const HANDOVER_MS = 3_000;
-
-/** Which server of several: the same until it fails. One writer: the links that share it. */
-export class Endpoints {
-  private readonly all: readonly NacosEndpoint[];
-  private index: number;
-
-  constructor(all: readonly NacosEndpoint[], clock: Clock) {
-    this.all = all;
-    this.index = Math.floor(clock.random() * all.length);
-  }
-
-  get current(): NacosEndpoint {
-    return this.all[this.index] ?? { host: '127.0.0.1', port: 8_848 };
-  }
-
-  failed(endpoint: NacosEndpoint): void {
-    if (endpoint === this.current) this.index = (this.index + 1) % this.all.length;
-  }
-}
 
 /** Made once for a namespace. One writer: itself. */
 export class Link {

@@ -1,10 +1,9 @@
 // User and password → access token, by Nacos' login API; renewed before it ends. The only file that touches a password.
 import { readFileSync } from 'node:fs';
-import { request } from 'undici';
 import type { Clock } from '../../src/util/clock.ts';
 import { abortable, withDeadline } from '../../src/registry/deadline.ts';
 import { asRegistryError, RegistryError } from '../../src/registry/types.ts';
-import { baseUrl, dispatcherFor } from './http-client.ts';
+import { ABSENT, ask, baseUrl, dispatcherFor } from './http-client.ts';
 import type { NacosEndpoint, NacosSettings } from './options.ts';
 
 /** Who logs in, and where. */
@@ -39,8 +38,7 @@ export function loginFor(
 
 /** 3.x; 2.x and 3.x with the old API on; 2.x without the console. The first that is there is remembered. */
 const PATHS = ['/v3/auth/user/login', '/v1/auth/login', '/v1/auth/users/login'] as const;
-/** Statuses by which a server says that it does not have the path. */
-const ABSENT: ReadonlySet<number> = new Set([404, 405, 410, 501]);
+/** For each path. */
 const LOGIN_TIMEOUT_MS = 3_000;
 const RENEW_AT = 0.9;
 /** Tokens refused by the server are thrown away at most this often. */
@@ -88,7 +86,7 @@ export class Login {
   }
 
   private logIn(): Promise<Token> {
-    const running = withDeadline(this.options.clock, LOGIN_TIMEOUT_MS, [], (signal) => this.tryPaths(signal));
+    const running = this.tryPaths();
     const end = (token?: Token): void => {
       this.running = undefined;
       if (token !== undefined) this.token = token;
@@ -105,36 +103,27 @@ export class Login {
     );
   }
 
-  private async tryPaths(signal: AbortSignal): Promise<Token> {
+  private async tryPaths(): Promise<Token> {
+    const { clock } = this.options;
     for (const path of this.path === undefined ? PATHS : [this.path]) {
-      const { statusCode, text } = await this.post(path, signal);
-      if (ABSENT.has(statusCode)) continue;
+      const post = (signal: AbortSignal): ReturnType<Login['post']> => this.post(path, signal);
+      const { status, text } = await withDeadline(clock, LOGIN_TIMEOUT_MS, [], post);
+      if (ABSENT.has(status)) continue;
       this.path = path;
-      if (statusCode !== 200) throw refused(statusCode);
+      if (status !== 200) throw refused(status);
       return this.tokenFrom(text);
     }
     this.path = undefined;
     throw new RegistryError('unsupported', 'nacos: the server has no login that is known here');
   }
 
-  private async post(path: string, signal: AbortSignal): Promise<{ statusCode: number; text: string }> {
+  private async post(path: string, signal: AbortSignal): Promise<{ status: number; text: string }> {
     const { username, endpoints, settings } = this.options;
     const dispatcher = dispatcherFor(settings.tls); // Rare enough for connections of its own.
     try {
-      const body = new URLSearchParams({ username, password: this.password() }).toString();
-      const answer = await request(`${baseUrl(endpoints.current, settings)}${path}`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/x-www-form-urlencoded' },
-        body,
-        signal,
-        dispatcher,
-      });
-      let text = '';
-      for await (const chunk of answer.body as AsyncIterable<Buffer>) {
-        text += chunk.toString('utf8');
-        if (text.length > MAX_ANSWER_BYTES) throw new RegistryError('protocol', 'nacos: login: the answer is too long');
-      }
-      return { statusCode: answer.statusCode, text };
+      const url = `${baseUrl(endpoints.current, settings)}${path}`;
+      const fields = { username, password: this.password() };
+      return await ask(dispatcher, { method: 'POST', url, fields, signal, maxBytes: MAX_ANSWER_BYTES });
     } catch (error) {
       // 2.3.2 answers a wrong password with the status line `HTTP/1.1 0`, which is none.
       const code = (error as { code?: unknown }).code;

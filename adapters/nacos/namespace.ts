@@ -1,7 +1,6 @@
 // All that one process does in one namespace over its one connection: queries, subscriptions, publications.
 import { sleep, type Clock } from '../../src/util/clock.ts';
 import type { Reading, ReadingSink } from '../../src/registry/driver.ts';
-import { abortable } from '../../src/registry/deadline.ts';
 import { RegistryError, type ServiceKey } from '../../src/registry/types.ts';
 import type { Fields } from './answer.ts';
 import type { Connection } from './connection.ts';
@@ -9,6 +8,7 @@ import { Link, type LinkOptions } from './link.ts';
 import { groupedName, type NacosName } from './names.ts';
 import { groupAndService, Publication } from './publication.ts';
 import { readingFrom, refTimeOf } from './record.ts';
+import { SharedReads } from './shared-reads.ts';
 
 /** A followed service. */
 interface Subscription {
@@ -31,10 +31,11 @@ export class Namespace {
   private readonly subscriptions = new Map<string, Subscription>();
   private readonly unsubscribing = new Map<string, Promise<unknown>>();
   private readonly publications = new Map<string, Publication>();
-  private readonly reads = new Map<string, Promise<Reading>>();
+  private readonly reads: SharedReads;
 
   constructor(options: LinkOptions) {
     this.clock = options.clock;
+    this.reads = new SharedReads(options.clock);
     this.link = new Link(options);
     this.link.listen({
       onReady: () => {
@@ -57,20 +58,12 @@ export class Namespace {
     return publication;
   }
 
-  /** One read. Those who ask while an answer is on its way share it, unless `isFresh`. */
-  async read(key: ServiceKey, name: NacosName, signal: AbortSignal, isFresh = false): Promise<Reading> {
-    const id = groupedName(name);
-    const running = isFresh ? undefined : this.reads.get(id);
-    if (running !== undefined) return abortable(running, signal);
-    const connection = await this.link.ready(signal);
-    const reading = this.query(connection, name, signal).then((info) => readingFrom(key, info, connection.id));
-    if (isFresh) return reading;
-    this.reads.set(id, reading);
-    const done = (): void => {
-      if (this.reads.get(id) === reading) this.reads.delete(id);
-    };
-    reading.then(done, done);
-    return reading;
+  /** One read. Those who ask while an answer is on its way share it. */
+  read(key: ServiceKey, name: NacosName, signal: AbortSignal): Promise<Reading> {
+    return this.reads.read(groupedName(name), signal, async (limit) => {
+      const connection = await this.link.ready(limit);
+      return readingFrom(key, await this.query(connection, name, limit), connection.id);
+    });
   }
 
   /** Subscribes, and reports until the signal aborts or the connection ends, which rejects. */
@@ -114,24 +107,16 @@ export class Namespace {
   }
 
   /** All services of one group: servers list no more at once. */
-  async list(groupName: string, signal: AbortSignal): Promise<NacosName[]> {
+  async services(groupName: string, signal: AbortSignal): Promise<string[]> {
     const connection = await this.link.ready(signal);
-    const namespaceId = this.link.namespaceId;
-    const found: NacosName[] = [];
+    const place = { module: 'naming', namespace: this.link.namespaceId, serviceName: '', groupName };
+    const found: string[] = [];
     for (let pageNo = 1; pageNo <= MAX_PAGES; pageNo++) {
-      const fields = {
-        module: 'naming',
-        namespace: namespaceId,
-        serviceName: '',
-        groupName,
-        pageNo,
-        pageSize: PAGE_SIZE,
-      };
+      const fields = { ...place, pageNo, pageSize: PAGE_SIZE };
       const answer = await this.link.request(connection, 'ServiceListRequest', fields, signal);
       const names = Array.isArray(answer['serviceNames']) ? (answer['serviceNames'] as unknown[]) : [];
       for (const name of names) {
-        if (typeof name !== 'string') continue;
-        found.push({ namespaceId, groupName, serviceName: name.slice(name.indexOf('@@') + 1).replace(/^@/, '') });
+        if (typeof name === 'string') found.push(name.slice(name.indexOf('@@') + 1).replace(/^@/, ''));
       }
       if (names.length < PAGE_SIZE) break;
     }
@@ -139,6 +124,7 @@ export class Namespace {
   }
 
   close(): void {
+    this.reads.close();
     this.link.close();
   }
 

@@ -45,6 +45,8 @@ export type RegistryEvent =
     }
   /** The guard did not believe a list that lost all or most of its members. */
   | { readonly kind: 'guarded'; readonly key: ServiceKey }
+  /** An adapter that had a choice has made it; `reason`: what it found where it would rather have gone. */
+  | { readonly kind: 'driver'; readonly name: string; readonly reason?: RegistryError }
   /** A bug in who listens, or a snapshot directory that does not work. */
   | { readonly kind: 'listener-error' | 'snapshot-error'; readonly error: unknown };
 

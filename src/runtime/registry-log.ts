@@ -25,6 +25,11 @@ export function logRegistryEvent(log: Log, event: RegistryEvent): void {
         upstream: keyText(event.key),
       });
       return;
+    case 'driver': {
+      const { name, reason } = event;
+      log.info('the registry is spoken to', { driver: name, ...(reason === undefined ? {} : { error: reason }) });
+      return;
+    }
     case 'listener-error':
       log.error('a registry listener met a bug', { error: event.error });
       return;

@@ -20,7 +20,8 @@ export type News =
   | { readonly news: 'measured'; readonly cpuMs: number; readonly rssBytes: number; readonly sockets: number }
   | { readonly news: 'left'; readonly id: string; readonly how: string };
 
-const LEAVE_DEADLINE_MS = 2_000;
+/** Time for watchers to read the mark of who leaves, in ms: that of a push, or of a poll. */
+const SETTLE_MS = { push: 100, poll: 5_500 } as const;
 
 function tell(news: News): void {
   process.stdout.write(`${JSON.stringify(news)}\n`);
@@ -66,9 +67,10 @@ function obey(order: Order): void {
 }
 
 process.on('SIGTERM', () => {
+  const settleMs = SETTLE_MS[registry.capabilities.watch === 'poll' ? 'poll' : 'push'];
   void Promise.all(
     handles.map(async (handle) => {
-      const how = await handle.deregister({ deadlineMs: LEAVE_DEADLINE_MS, settleMs: 100 });
+      const how = await handle.deregister({ deadlineMs: 2_000 + settleMs, settleMs });
       tell({ news: 'left', id: handle.instance.id, how });
     }),
   ).then(() => {

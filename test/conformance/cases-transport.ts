@@ -32,7 +32,7 @@ export const TRANSPORT_CASES: readonly Case[] = [
       if (tls === undefined || good === undefined) throw new Error('this space has no TLS');
       const seen = observe(good.registry);
       await register(good.registry, instance('a'));
-      await until('it is seen', 2_000, () => seen.ids() === 'a');
+      await seen.until('it is seen', 2_000, () => seen.ids() === 'a');
       await good.registry.close();
       const words = {
         'wrong-ca': /certificate/i,
@@ -63,7 +63,7 @@ export const TRANSPORT_CASES: readonly Case[] = [
       const { registry, network } = mutual;
       const seen = observe(registry);
       const { handle, states } = await register(registry, instance('a'), 20_000);
-      await until('it is seen', 2_000, () => seen.ids() === 'a');
+      await seen.until('it is seen', 2_000, () => seen.ids() === 'a');
       await mutual.rotate();
       await until(
         'the first certificate has expired',
@@ -74,7 +74,7 @@ export const TRANSPORT_CASES: readonly Case[] = [
       await until('the loss is noticed', 2_000, () => seen.watch.state === 'stale');
       await until('live with the second one', 6_000, () => seen.watch.state === 'live');
       handle.update({ weight: 7 });
-      await until('writing, too', 6_000, () => seen.find('a')?.weight === 7);
+      await seen.until('writing, too', 6_000, () => seen.find('a')?.weight === 7);
       expect(states).not.toContain('lost');
       await registry.close();
     },
@@ -90,24 +90,24 @@ export const TRANSPORT_CASES: readonly Case[] = [
       await cluster.plant(['a', 'b', 'c'].map((id) => instance(id)));
       const seen = observe(registry);
       const { handle, states } = await register(registry, instance('own'), 15_000);
-      await until('all are seen', 3_000, () => seen.ids() === 'a,b,c,own');
+      await seen.until('all are seen', 3_000, () => seen.ids() === 'a,b,c,own');
 
       const leader = await cluster.leader();
       await leader.kill();
       await cluster.plant([instance('d')]);
-      await until('seen under the next leader', 5_000, () => seen.find('d') !== undefined);
+      await seen.until('seen under the next leader', 5_000, () => seen.find('d') !== undefined);
       await leader.restart();
 
       const before = members.map(({ network }) => network.answerBytes);
       await cluster.plant([instance('e')]);
-      await until('a change is seen', 2_000, () => seen.find('e') !== undefined);
+      await seen.until('a change is seen', 2_000, () => seen.find('e') !== undefined);
       const told = members.map(({ network }, n) => network.answerBytes - (before[n] ?? 0));
       const inUse = members[told.indexOf(Math.max(...told))];
       inUse?.freeze();
       await cluster.plant([instance('f')]);
-      await until('seen by way of another node', 20_000, () => seen.find('f') !== undefined);
+      await seen.until('seen by way of another node', 20_000, () => seen.find('f') !== undefined);
       inUse?.thaw();
-      await until('all is well', 5_000, () => handle.state === 'registered' && seen.watch.state === 'live');
+      await seen.until('all is well', 5_000, () => handle.state === 'registered' && seen.watch.state === 'live');
 
       await Promise.all(members.slice(0, 2).map((member) => member.kill()));
       await until('stale without a majority', 15_000, () => seen.watch.state === 'stale');
@@ -116,7 +116,7 @@ export const TRANSPORT_CASES: readonly Case[] = [
       await until('live', 5_000, () => seen.watch.state === 'live');
       await until('registered', 5_000, () => handle.state === 'registered');
       await cluster.plant([instance('g')]);
-      await until('changes are seen again', 2_000, () => seen.ids() === 'a,b,c,d,e,f,g,own');
+      await seen.until('changes are seen again', 2_000, () => seen.ids() === 'a,b,c,d,e,f,g,own');
       expect(states).not.toContain('conflict');
       expect(seen.views.some((view) => view.suspects.size > 0)).toBe(false);
       await registry.close();
@@ -137,14 +137,14 @@ export const TRANSPORT_CASES: readonly Case[] = [
         const seen = observe(registry);
         await until('nobody is found', 5_000, () => seen.watch.lastError !== undefined);
         name.leadsTo('127.0.0.1');
-        await until('the new address is found', 15_000, () => seen.ids() === 'a');
+        await seen.until('the new address is found', 15_000, () => seen.ids() === 'a');
         await throughout('it settles', 500, () => seen.watch.state === 'live');
         name.leadsTo(nowhere);
         network.reset();
         await until('nobody is found again', 15_000, () => seen.watch.state === 'stale');
         await space.plant([instance('b')]);
         name.leadsTo('127.0.0.1');
-        await until('it goes on', 15_000, () => seen.ids() === 'a,b');
+        await seen.until('it goes on', 15_000, () => seen.ids() === 'a,b');
         await registry.close();
       } finally {
         name.forget();
@@ -197,7 +197,7 @@ export const TRANSPORT_CASES: readonly Case[] = [
       const registry = await openRegistry(space.selection, { allowLoopback: true, onEvent: show });
       const seen = observe(registry);
       const { handle } = await register(registry, instance('a'));
-      await until('it is seen', 2_000, () => seen.ids() === 'a');
+      await seen.until('it is seen', 2_000, () => seen.ids() === 'a');
       const tryAll = async (): Promise<void> => {
         const signal = AbortSignal.timeout(5_000);
         const [key] = await registry.list({}, signal).catch((error: unknown) => [error]);
@@ -245,8 +245,8 @@ export const TRANSPORT_CASES: readonly Case[] = [
       const seen = observe(theirs);
       const early = await space.open({ clock: shifted(-3_600_000) });
       const late = await space.open({ clock: shifted(3_600_000) });
-      const own = [await register(early, instance('early')), await register(late, instance('late'))];
-      await until('both are seen', 1_000, () => seen.ids() === 'early,late');
+      const own = [await register(early, instance('early')), await register(late, instance('late', { port: 8081 }))];
+      await seen.until('both are seen', 1_000, () => seen.ids() === 'early,late');
       await throughout('both stay', 2.5 * ttlMs, () => seen.ids() === 'early,late');
       expect(own.flatMap(({ states }) => states).filter((state) => state !== 'registered')).toEqual([]);
       await Promise.all([early.close(), late.close(), theirs.close()]);
@@ -274,7 +274,7 @@ export const TRANSPORT_CASES: readonly Case[] = [
         const seen = observe(registry);
         all.push({ registry, seen });
         // One after the other: they share this process with other cases, which count milliseconds.
-        await until('it is live', 10_000, () => seen.ids() === 'a');
+        await seen.until('it is live', 10_000, () => seen.ids() === 'a');
       }
       await throughout('they settle', 1_000, () => backAtMs.length === 0);
       const startMs = systemClock.now();
@@ -293,15 +293,15 @@ export const TRANSPORT_CASES: readonly Case[] = [
       const registry = await space.open();
       const seen = observe(registry);
       const { handle } = await register(registry, instance('a'));
-      await until('seen', 1_000, () => seen.ids() === 'a');
+      await seen.until('seen', 1_000, () => seen.ids() === 'a');
       await space.fillDisk?.();
       const late = registry.register({ instance: instance('b', { metadata: { a: 'x'.repeat(8_000) } }), ttlMs });
       handle.update({ metadata: { b: 'y'.repeat(8_000) } });
       await until('the failure is told', 3_000, () => late.lastError?.kind === 'unavailable');
       await throughout('what stands stays whole', ttlMs / 3, () => seen.ids() === 'a' && late.state === 'pending');
       await space.freeDisk?.();
-      await until('both are there', 6_000, () => seen.ids() === 'a,b');
-      await until('the change is there', 6_000, () => seen.find('a')?.metadata['b'] !== undefined);
+      await seen.until('both are there', 6_000, () => seen.ids() === 'a,b');
+      await seen.until('the change is there', 6_000, () => seen.find('a')?.metadata['b'] !== undefined);
       expect(seen.watch.view?.snapshot.rejected).toEqual([]);
       await registry.close();
     },

@@ -1,7 +1,7 @@
 // Runs every case on every registry: the short form in `npm test`, the full one, with the published table, in `npm run conformance`.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { afterAll, describe, test } from 'vitest';
+import { afterAll, beforeAll, describe, test } from 'vitest';
 import { removeCompiledActor } from './actor-process.ts';
 import { REGISTRATION_CASES } from './cases-registration.ts';
 import { TRANSPORT_CASES } from './cases-transport.ts';
@@ -25,6 +25,7 @@ const results = new Map<string, Result>();
 
 for (const harness of HARNESSES) {
   describe.concurrent(harness.title, () => {
+    beforeAll(() => harness.start?.(), 300_000);
     for (const one of CASES) {
       const why = cannotApply(one, harness);
       if (why !== undefined) {

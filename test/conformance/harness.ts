@@ -105,6 +105,8 @@ export interface Harness {
   readonly title: string;
   /** Why a need cannot be met; a need that is not listed can. */
   readonly cannot: Readonly<Partial<Record<Need, string>>>;
+  /** Starts what all spaces share, where that takes longer than a case may; `space` does it as well. */
+  start?(): Promise<void>;
   space(options?: { readonly needs: readonly Need[] }): Promise<Space>;
   /** Ends what all spaces shared. */
   close?(): Promise<void>;

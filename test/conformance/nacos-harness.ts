@@ -1,6 +1,6 @@
-// Nacos under test: one server for all spaces. Each is a namespace of its own behind a proxy that can break; what others
-// register goes past that proxy, over connections of their own.
-import type { NacosOptions } from '../../adapters/nacos/options.ts';
+// Nacos under test, by each of our drivers: one server for all spaces. Each is a namespace of its own behind a proxy that can
+// break; what others register goes past that proxy, over connections of their own.
+import type { NacosDriverName, NacosOptions } from '../../adapters/nacos/options.ts';
 import { createNacosAdapter } from '../../adapters/nacos/nacos.ts';
 import type { ServiceKey } from '../../src/registry/types.ts';
 import { FaultProxy } from '../support/fault-proxy.ts';
@@ -9,29 +9,45 @@ import { ADMIN, findNacos, NacosProcess } from '../support/servers/nacos.ts';
 import { TTL_MS, until, type Harness, type Need, type Space } from './harness.ts';
 import { NacosPlanter } from './nacos-planter.ts';
 
-const CANNOT: Readonly<Partial<Record<Need, string>>> = {
+type Cannot = Readonly<Partial<Record<Need, string>>>;
+
+const CANNOT: Cannot = {
   compaction: 'there is no history that could be compacted: a read is always of what is now',
   'full-disk': 'ephemeral instances are in the server’s memory, nothing of them is on a disk',
   cluster: 'one server here: three of them need 1.2 GB of memory',
   tls: 'the server that is to be had as a package has no TLS on its gRPC port',
 };
+const POLLED: Cannot = {
+  ...CANNOT,
+  tls: 'the server that is to be had as a package has no TLS',
+  server: 'polls are spread over 2 to 5 s all the time: no restart brings them together',
+};
+/** A column for each driver. */
+const DRIVERS: readonly { readonly driver: NacosDriverName; readonly suffix: string; readonly cannot: Cannot }[] = [
+  { driver: 'grpc', suffix: '', cannot: CANNOT },
+  { driver: 'http', suffix: ' http', cannot: POLLED },
+];
 const RECONNECT_MS = 5_000;
 /** How the tokens begin that the server gives. */
 const JWT_PREFIX = 'eyJhbGciOi';
 
-/** One harness for each version that is there; its server starts with the first space, and ends with `close`. */
+/** A harness for each version that is there and each driver; servers start with the first space, and end with `close`. */
 export async function nacosHarnesses(): Promise<Harness[]> {
   const servers = await findNacos();
   return servers
     .filter(({ found }) => found.from === 'binary')
-    .map((server) => {
+    .flatMap((server) => {
       let running: Promise<NacosProcess> | undefined;
-      return {
-        title: `Nacos ${server.version}`,
-        cannot: CANNOT,
+      return DRIVERS.map(({ driver, suffix, cannot }) => ({
+        title: `Nacos ${server.version}${suffix}`,
+        cannot,
+        start: async () => {
+          running ??= startOne(server);
+          await running;
+        },
         space: async (options) => {
           running ??= startOne(server);
-          return openSpace(await running, options?.needs ?? []);
+          return openSpace(await running, driver, options?.needs ?? []);
         },
         close: async () => {
           await running?.then(
@@ -39,7 +55,7 @@ export async function nacosHarnesses(): Promise<Harness[]> {
             () => undefined,
           );
         },
-      };
+      }));
     });
 }
 
@@ -50,10 +66,11 @@ function startOne(server: ServerVersion): Promise<NacosProcess> {
 
 let spaces = 0;
 
-async function openSpace(server: NacosProcess, needs: readonly Need[]): Promise<Space> {
+async function openSpace(server: NacosProcess, driver: NacosDriverName, needs: readonly Need[]): Promise<Space> {
   const namespace = `space-${process.pid}-${++spaces}`;
-  const proxy = await FaultProxy.start({ host: '127.0.0.1', port: server.grpcPort });
   const http = await FaultProxy.start({ host: '127.0.0.1', port: server.port });
+  const grpc = await FaultProxy.start({ host: '127.0.0.1', port: server.grpcPort });
+  const proxy = driver === 'grpc' ? grpc : http;
   if (needs.includes('credentials')) {
     http.isRecording = true;
     Object.assign(http, { recorded: proxy.recorded }); // What goes over both is looked at as one.
@@ -61,8 +78,9 @@ async function openSpace(server: NacosProcess, needs: readonly Need[]): Promise<
   const rights = needs.includes('rights') ? await Rights.open(server, namespace) : undefined;
   const base: NacosOptions = {
     endpoints: [http.address],
-    grpcPortOffset: proxy.port - http.port,
+    grpcPortOffset: grpc.port - http.port,
     namespace,
+    driver,
   };
   const planter = new NacosPlanter({ endpoints: [server.address], namespace, ...ADMIN });
   const cut = async (): Promise<void> => {
@@ -88,14 +106,15 @@ async function openSpace(server: NacosProcess, needs: readonly Need[]): Promise<
     },
     plant: (instances) => planter.plant(instances),
     unplant: (instance) => planter.unplant(instance),
-    // The connection is the lease: nobody can take a record away but by ending it.
-    revoke: () => {
-      proxy.reset();
-      return Promise.resolve();
+    revoke: async (instance) => {
+      // Over gRPC the connection is the lease: nobody can take a record away but by ending it.
+      if (driver === 'grpc') proxy.reset();
+      else await server.deregister(namespace, instance);
     },
     wipe: async () => {
       planter.forgetAll();
-      await cut();
+      if (driver === 'grpc') await cut();
+      else await server.deregisterAll(namespace);
     },
     plantBroken: (key) => planter.plantBroken(key),
     breakDown: () => {
@@ -120,7 +139,7 @@ async function openSpace(server: NacosProcess, needs: readonly Need[]): Promise<
       : { forbid: (key?: ServiceKey) => rights.forbid(key), allow: (key?: ServiceKey) => rights.allow(key) }),
     close: async () => {
       planter.close();
-      await Promise.all([proxy.close(), http.close()]);
+      await Promise.all([grpc.close(), http.close()]);
     },
   };
 }

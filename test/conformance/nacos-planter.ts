@@ -1,5 +1,5 @@
 // Somebody else's records in Nacos: written over connections of their own, broken ones included.
-import { Endpoints } from '../../adapters/nacos/link.ts';
+import { Endpoints } from '../../adapters/nacos/endpoints.ts';
 import { Login } from '../../adapters/nacos/login.ts';
 import { Namespace } from '../../adapters/nacos/namespace.ts';
 import { Names, type NacosName } from '../../adapters/nacos/names.ts';

@@ -1,9 +1,10 @@
 // What the cases share: instances to register, and watches that remember all they were told.
+import { MAX_POLL_MS } from '../../adapters/nacos/polling-transport.ts';
 import type { Registry } from '../../src/registry/registry.ts';
 import { serviceKey } from '../../src/registry/types.ts';
 import type { RegistrationHandle, ServiceInstance, ServiceKey, ServiceView, Watch } from '../../src/registry/types.ts';
 import type { FaultProxy } from '../support/fault-proxy.ts';
-import { TTL_MS, type Space } from './harness.ts';
+import { TTL_MS, type Space, until } from './harness.ts';
 
 export const KEY = serviceKey('orders');
 
@@ -32,6 +33,13 @@ export interface Observed {
   /** Ids now, comma-separated; `-` before the first list. */
   ids(): string;
   find(id: string): ServiceInstance | undefined;
+  /** Waits for what is to be seen; where the registry is polled, an interval longer. */
+  until(what: string, withinMs: number, condition: () => boolean): Promise<void>;
+}
+
+/** How much later than elsewhere a change is seen in a registry that is polled, in ms. */
+export function lagOf(registry: Registry): number {
+  return registry.capabilities.watch === 'poll' ? MAX_POLL_MS + 500 : 0;
 }
 
 export function observe(registry: Registry, key: ServiceKey = KEY): Observed {
@@ -44,6 +52,7 @@ export function observe(registry: Registry, key: ServiceKey = KEY): Observed {
     states,
     ids: () => watch.view?.snapshot.instances.map(({ id }) => id).join() ?? '-',
     find: (id) => watch.view?.snapshot.instances.find((member) => member.id === id),
+    until: (what, withinMs, condition) => until(what, withinMs + lagOf(registry), condition),
   };
 }
 

@@ -32,7 +32,8 @@ export const nacos = z
       .optional()
       .describe(
         '`grpc` (default): Nacos 2.0 and later. `http`: heartbeats and polling, where only the HTTP port can be reached. ' +
-          '`auto`: the first of these that answers. `legacy`: reserved.',
+          '`legacy`: the API v1 of old servers, through the npm package `nacos`. `auto`: the first of these three that ' +
+          'answers, told in the log.',
       ),
     grpcPortOffset: integer(-65_000, 65_000).optional().describe('From the HTTP port to gRPC’s. Default: 1000.'),
     contextPath: text('a path').optional().describe('Where the HTTP API is. Default: `/nacos`.'),

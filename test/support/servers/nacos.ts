@@ -5,11 +5,17 @@ import { findServers, type FoundServer, type ServerVersion } from './index.ts';
 import { OwnServer } from './own-server.ts';
 import { freePorts, serverDirectory, ServerProcess, type ServerDirectory } from './process.ts';
 
+/** How a server is started. */
+export interface NacosProcessOptions {
+  readonly hasAuth?: boolean;
+  readonly tokenSeconds?: number;
+}
+
 /** From the HTTP port to gRPC's, and to Raft's. */
 const GRPC_OFFSET = 1_000;
 /** Signs tokens; a test server's, of no worth elsewhere. */
 const TOKEN_SECRET = Buffer.from('0123456789abcdef0123456789abcdef0123456789abcdef').toString('base64');
-const START_TIMEOUT_MS = 60_000;
+const START_TIMEOUT_MS = 120_000;
 export const ADMIN = { username: 'nacos', password: 'a-planted-secret-of-nacos' } as const;
 
 /** Every version that is there: `PILOTFISH_TEST_NACOS` (without authentication), then the cache. */
@@ -27,11 +33,16 @@ export class NacosProcess extends OwnServer {
     this.hasAuth = hasAuth;
   }
 
-  /** Starts one; resolves when it answers, and, with `hasAuth`, when its administrator can log in. */
-  static async start(
-    ready: string,
-    options: { readonly hasAuth?: boolean; readonly tokenSeconds?: number } = {},
-  ): Promise<NacosProcess> {
+  /**
+   * Starts one; resolves when it answers, and, with `hasAuth`, when its administrator can log in. Tried again: on a busy
+   * machine its embedded database gives itself up after 10 s.
+   */
+  static async start(ready: string, options: NacosProcessOptions = {}): Promise<NacosProcess> {
+    const start = (): Promise<NacosProcess> => NacosProcess.startOnce(ready, options);
+    return start().catch(start).catch(start);
+  }
+
+  private static async startOnce(ready: string, options: NacosProcessOptions): Promise<NacosProcess> {
     const { hasAuth = false, tokenSeconds = 18_000 } = options;
     const [raftPort = 0] = await freePorts([0, 1_000, 2_000, 2_001]);
     const port = raftPort + GRPC_OFFSET;
@@ -96,6 +107,31 @@ export class NacosProcess extends OwnServer {
     const text = await answer.text();
     if (answer.status !== 200) throw new Error(`${method} ${path}: ${answer.status}: ${text.slice(0, 200)}`);
     return text;
+  }
+
+  /** Takes away, as an operator would, what somebody has registered over HTTP. */
+  async deregister(
+    namespaceId: string,
+    record: { readonly key: { readonly service: string }; host: string; port: number },
+  ): Promise<void> {
+    const { key, host: ip, port } = record;
+    const fields = { namespaceId, serviceName: key.service, ip, port: String(port), ephemeral: 'true' };
+    await this.call('DELETE', '/v2/ns/instance', fields);
+  }
+
+  /** The same for all of a namespace. */
+  async deregisterAll(namespaceId: string): Promise<void> {
+    const list = async (path: string, fields: Readonly<Record<string, string>>): Promise<unknown> =>
+      (JSON.parse(await this.call('GET', path, { namespaceId, ...fields })) as { data: unknown }).data;
+    const { services } = (await list('/v2/ns/service/list', { pageNo: '1', pageSize: '1000' })) as {
+      services: string[];
+    };
+    for (const service of services) {
+      const { hosts } = (await list('/v2/ns/instance/list', { serviceName: service })) as {
+        hosts: { ip: string; port: number }[];
+      };
+      for (const { ip, port } of hosts) await this.deregister(namespaceId, { key: { service }, host: ip, port });
+    }
   }
 
   /** A token. A user may be unknown for the first seconds: tried again for 10 s. */

@@ -1,17 +1,15 @@
 // One record of ours in Nacos: in its service's publication while it stands; its sign of life is that of the connection.
-import { sleep, type Clock } from '../../src/util/clock.ts';
-import type { Holder, RecordKeeper } from '../../src/registry/driver.ts';
-import { RegistryError, type ServiceInstance, type ServiceKey } from '../../src/registry/types.ts';
+import type { Clock } from '../../src/util/clock.ts';
+import type { Holder, Reading, RecordKeeper } from '../../src/registry/driver.ts';
+import { RegistryError, type ServiceInstance } from '../../src/registry/types.ts';
+import { lookForHolder, untilShown } from './holders.ts';
 import type { Namespace } from './namespace.ts';
 import type { NacosName } from './names.ts';
 import type { Publication } from './publication.ts';
 import { toNacosInstance } from './record.ts';
 
-/** Servers gather changes for 0.5 s before they show them to anybody: how often it is looked, in ms. */
-const LOOK_EVERY_MS = 100;
-
 /** What a keeper needs. */
-export interface NacosKeeperOptions {
+export interface GrpcKeeperOptions {
   readonly ttlMs: number;
   readonly namespace: Namespace;
   readonly name: NacosName;
@@ -20,44 +18,33 @@ export interface NacosKeeperOptions {
 }
 
 /** Calls come one at a time. */
-export class NacosKeeper implements RecordKeeper {
+export class GrpcKeeper implements RecordKeeper {
   private readonly instance: ServiceInstance;
-  private readonly key: ServiceKey;
   private readonly ttlMs: number;
   private readonly namespace: Namespace;
-  private readonly name: NacosName;
   private readonly clock: Clock;
   private readonly publication: Publication;
   private readonly maxMetadataBytes: number;
+  private readonly read: (signal: AbortSignal) => Promise<Reading>;
 
   /** Throws RegistryError `invalid` for a record that Nacos cannot hold. */
-  constructor(instance: ServiceInstance, options: NacosKeeperOptions) {
+  constructor(instance: ServiceInstance, options: GrpcKeeperOptions) {
     const { ttlMs, namespace, name, clock, maxMetadataBytes } = options;
     toNacosInstance(instance, maxMetadataBytes);
     this.instance = instance;
-    this.key = instance.key;
     this.ttlMs = ttlMs;
     this.namespace = namespace;
-    this.name = name;
     this.clock = clock;
     this.maxMetadataBytes = maxMetadataBytes;
     this.publication = namespace.publication(name);
+    this.read = (signal) => namespace.read(instance.key, name, signal);
   }
 
-  /**
-   * Nacos lets two connections say the same id. Where both did, all agree on one: the smaller owner stays; the other finds
-   * out here, and takes its own away.
-   */
   async holder(signal: AbortSignal): Promise<Holder | undefined> {
-    const found = await this.holders(signal);
-    const { host, port, owner } = this.instance;
-    const mine = found.find((other) => other.owner === owner);
-    const rivals = found.filter((other) => other.owner !== owner && (other.host !== host || other.port !== port));
-    const [rival] = rivals;
-    if (mine === undefined) return asHolder(found[0]);
-    if (rival === undefined || (owner ?? '') < (rival.owner ?? '')) return asHolder(mine);
-    this.publication.forget(this.instance.id);
-    return asHolder(rival);
+    // Who is dead is gone: a record ends with its connection.
+    const { holder, mustYield } = await lookForHolder(this.instance, this.read, () => true, signal);
+    if (mustYield) this.publication.forget(this.instance.id);
+    return holder;
   }
 
   async put(instance: ServiceInstance, _replacing: Holder | undefined, signal: AbortSignal): Promise<void> {
@@ -84,8 +71,8 @@ export class NacosKeeper implements RecordKeeper {
     const wasOurs = this.publication.has(this.instance.id);
     await this.publication.remove(this.instance.id, signal);
     if (!wasOurs) {
-      const [other] = await this.holders(signal);
-      if (other === undefined) return;
+      const { instances } = await this.read(signal);
+      if (instances.every((other) => other.id !== this.instance.id)) return;
       throw new RegistryError('unsupported', 'nacos: a record ends with the connection that wrote it');
     }
     await this.untilShown(signal, (mine) => mine === undefined);
@@ -95,25 +82,7 @@ export class NacosKeeper implements RecordKeeper {
     this.publication.forget(this.instance.id);
   }
 
-  private async holders(signal: AbortSignal): Promise<ServiceInstance[]> {
-    const { instances } = await this.namespace.read(this.key, this.name, signal);
-    return instances.filter((other) => other.id === this.instance.id);
+  private untilShown(signal: AbortSignal, isShown: (mine: ServiceInstance | undefined) => boolean): Promise<void> {
+    return untilShown(this.instance, this.read, isShown, this.clock, signal);
   }
-
-  private async untilShown(
-    signal: AbortSignal,
-    isShown: (mine: ServiceInstance | undefined) => boolean,
-  ): Promise<void> {
-    for (;;) {
-      const { instances } = await this.namespace.read(this.key, this.name, signal);
-      const { id, owner } = this.instance;
-      if (isShown(instances.find((other) => other.id === id && other.owner === owner))) return;
-      await sleep(this.clock, LOOK_EVERY_MS, signal);
-    }
-  }
-}
-
-function asHolder(instance: ServiceInstance | undefined): Holder | undefined {
-  if (instance === undefined) return undefined;
-  return { owner: instance.owner, host: instance.host, port: instance.port, isAlive: true };
 }
