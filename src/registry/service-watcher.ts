@@ -26,8 +26,8 @@ export interface WatcherOptions {
 
 /** At most 50 applies a second (REGISTRIES §2.5). */
 const MIN_APPLY_INTERVAL_MS = 20;
-/** A list on disk is used when the registry has not answered after this long, or at its first failure. */
-const DISK_AFTER_MS = 1_000;
+/** A list on disk is used when the registry has not answered after this long, or at its first failure: before requests give up (1 s). */
+const DISK_AFTER_MS = 500;
 /** Between a second read that was wanted and failed, and the next try. */
 const SECOND_READ_RETRY_MS = 1_000;
 

@@ -39,6 +39,11 @@ export class SteadyLoad {
     return this.latencies.length;
   }
 
+  /** Answers so far whose body is this. */
+  answersOf(body: string): number {
+    return this.byBody.get(body) ?? 0;
+  }
+
   async stop(): Promise<LoadResult> {
     clearInterval(this.timer);
     await Promise.all(this.pending);

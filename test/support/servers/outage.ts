@@ -1,0 +1,85 @@
+// One real server of each registry as something that can go away: killed, frozen, emptied, started again.
+import { parseRegistryLocator } from '../../../src/registry/locator.ts';
+import type { Registry } from '../../../src/registry/registry.ts';
+import { openRegistry } from '../../../adapters/index.ts';
+import { ConsulProcess, findConsul } from './consul.ts';
+import { EtcdProcess, findEtcd } from './etcd.ts';
+import { findNacos, NacosProcess } from './nacos.ts';
+
+/** A running one, ours to break. */
+export interface BreakableRegistry {
+  /** What `PILOTFISH_REGISTRY` says. */
+  readonly url: string;
+  /** −9; nothing listens any more. */
+  kill(): Promise<void>;
+  /** Starts it on the same port with the data that it has kept; resolves when it answers. */
+  restart(): Promise<void>;
+  /** Killed, its data forgotten, started again. */
+  wipe(): Promise<void>;
+  freeze(): void;
+  thaw(): void;
+  /** Looks at it past all sidecars. */
+  open(): Promise<Registry>;
+  close(): Promise<void>;
+}
+
+/** The newest version of a registry that is there. */
+export interface Candidate {
+  /** Like `etcd 3.6.16`. */
+  readonly title: string;
+  start(): Promise<BreakableRegistry>;
+}
+
+interface Server {
+  readonly address: string;
+  kill(): Promise<void>;
+  restart(): Promise<void>;
+  wipe?(): Promise<void>;
+  freeze(): void;
+  thaw(): void;
+  close(): Promise<void>;
+}
+
+/** What can be started here; what cannot is told by `findServers`. */
+export async function breakableRegistries(): Promise<Candidate[]> {
+  const etcd = (await findEtcd()).filter(({ found }) => found.from === 'binary').at(-1);
+  const consul = (await findConsul()).filter(({ found }) => found.from === 'binary').at(-1);
+  const nacos = (await findNacos()).filter(({ found }) => found.from === 'binary').at(-1);
+  const candidates: (Candidate | undefined)[] = [
+    etcd && {
+      title: `etcd ${etcd.version}`,
+      start: async () => asBreakable('etcd', await EtcdProcess.start(pathOf(etcd.found))),
+    },
+    consul && {
+      title: `Consul ${consul.version}`,
+      start: async () => asBreakable('consul', await ConsulProcess.start(consul)),
+    },
+    nacos && {
+      title: `Nacos ${nacos.version}`,
+      start: async () => asBreakable('nacos', await NacosProcess.start(pathOf(nacos.found))),
+    },
+  ];
+  return candidates.filter((one) => one !== undefined);
+}
+
+function pathOf(found: { readonly from: string; readonly path?: string }): string {
+  return found.path ?? '';
+}
+
+function asBreakable(scheme: string, server: Server): BreakableRegistry {
+  const url = `${scheme}://${server.address}`;
+  return {
+    url,
+    kill: () => server.kill(),
+    restart: () => server.restart(),
+    wipe: async () => {
+      if (server.wipe !== undefined) return server.wipe();
+      await server.kill(); // Nacos has ephemeral instances in memory alone.
+      await server.restart();
+    },
+    freeze: () => server.freeze(),
+    thaw: () => server.thaw(),
+    open: () => openRegistry(parseRegistryLocator(url), { allowLoopback: true }),
+    close: () => server.close(),
+  };
+}
