@@ -22,6 +22,7 @@ import { Outside } from './runtime/outside.ts';
 import { OwnService } from './runtime/own-service.ts';
 import { PanicGuard } from './runtime/panic.ts';
 import { logRegistryEvent } from './runtime/registry-log.ts';
+import { panicLog } from './runtime/upstream-log.ts';
 import { Serving, totalsOf } from './runtime/serving.ts';
 import { inboundStack, outboundStack } from './runtime/stack.ts';
 import { TrafficWatch } from './runtime/traffic-watch.ts';
@@ -224,6 +225,7 @@ class RunningSidecar implements Sidecar, SidecarParts {
       configured: config.upstreams.values(),
       defaults: config.upstreamDefaults,
       call: (upstream) => callUpstream(upstream, context),
+      onPanic: panicLog(this.log),
     });
     const outside = new Outside({
       clock,

@@ -1,71 +1,52 @@
 // HOT PATH. `least-request`, the default: the endpoint with the least in flight for its weight, of all or of two drawn at random.
 import type { Clock } from '../util/clock.ts';
-import type { Candidate, Draw, Slot } from './picker.ts';
+import { RepeatedDraw } from './draw.ts';
+import type { Candidate, Slot, Slots } from './picker.ts';
 import { WeightedIndex } from './weighted-random.ts';
 
 /** Up to this many endpoints all are looked at, which balances better than two; beyond it a scan costs more than it gives. */
 const SCAN_UP_TO = 8;
 
 /**
- * "The power of two choices": M. Mitzenmacher (2001), as in Envoy and linkerd. Load is in flight ÷ weight, so that under
- * load shares follow the weights; the two are drawn by weight, and ties broken by weight, so that they do without load too.
+ * "The power of two choices": M. Mitzenmacher (2001), as in Envoy and linkerd. One endpoint is drawn by weight, and gives way
+ * only to one that would still have less in flight for its weight after taking the request. So shares follow the weights
+ * without load, where all are idle, and with load, where the weights divide what is in flight; and an idle endpoint of a
+ * small weight (one that is warming up) does not get what a busy one of a large weight could well take.
  */
-export class LeastRequestDraw<E extends Candidate> implements Draw<E> {
-  readonly slots: readonly Slot<E>[];
-  private readonly clock: Clock;
-  private readonly only: Slot<E>;
+export class LeastRequestDraw<E extends Candidate> extends RepeatedDraw<E> {
   private readonly index: WeightedIndex;
 
-  /** @param slots at least one. */
-  constructor(slots: readonly [Slot<E>, ...Slot<E>[]], clock: Clock) {
-    this.slots = slots;
-    this.clock = clock;
-    this.only = slots[0];
+  constructor(slots: Slots<E>, clock: Clock) {
+    super(slots);
     this.index = new WeightedIndex(
       clock,
-      slots.map((slot) => slot.weight),
+      slots.map(({ weight }) => weight),
     );
   }
 
   draw(): Slot<E> {
-    const { length } = this.slots;
-    if (length === 1) return this.only;
-    return length <= SCAN_UP_TO ? this.leastOfAll() : this.lesserOfTwo();
+    const { slots } = this;
+    if (slots.length === 1) return slots[0];
+    const first = this.index.next();
+    const drawn = slots[first] ?? slots[0];
+    const other = slots.length <= SCAN_UP_TO ? this.least() : (slots[this.index.nextOther(first)] ?? drawn);
+    return drawn.endpoint.inFlight / drawn.weight < loadAfter(other) ? drawn : other;
   }
 
-  private leastOfAll(): Slot<E> {
-    let best = this.only;
+  private least(): Slot<E> {
+    let [best] = this.slots;
     let bestLoad = Infinity;
-    let tiedWeight = 0;
-    let isTied = false;
     for (const slot of this.slots) {
-      const load = slot.endpoint.inFlight / slot.weight;
-      if (load < bestLoad) {
-        best = slot;
-        bestLoad = load;
-        tiedWeight = slot.weight;
-        isTied = false;
-      } else if (load === bestLoad) {
-        tiedWeight += slot.weight;
-        isTied = true;
-      }
-    }
-    if (!isTied) return best;
-    let point = this.clock.random() * tiedWeight;
-    for (const slot of this.slots) {
-      if (slot.endpoint.inFlight / slot.weight !== bestLoad) continue;
-      point -= slot.weight;
-      if (point < 0) return slot;
+      const load = loadAfter(slot);
+      if (load >= bestLoad) continue;
+      best = slot;
+      bestLoad = load;
     }
     return best;
   }
+}
 
-  private lesserOfTwo(): Slot<E> {
-    const first = this.index.next();
-    let second = this.index.next();
-    if (second === first) second = this.index.next();
-    const a = this.slots[first] ?? this.only;
-    const b = this.slots[second] ?? this.only;
-    return b.endpoint.inFlight / b.weight < a.endpoint.inFlight / a.weight ? b : a;
-  }
+/** With one request more. */
+function loadAfter<E extends Candidate>({ endpoint, weight }: Slot<E>): number {
+  return (endpoint.inFlight + 1) / weight;
 }

@@ -1,5 +1,6 @@
-// HOT PATH. From a request to an endpoint: what every balancing policy is built around, and the order in which tiers are used.
+// HOT PATH. From a request to an endpoint: the words that every balancing policy is built around.
 import type { ProxyRequest } from '../http/message.ts';
+import type { ResponseTime } from './response-time.ts';
 
 /** What a policy has to know of an endpoint; `upstream/endpoint.ts` is one. */
 export interface Candidate {
@@ -9,19 +10,24 @@ export interface Candidate {
   readonly address: string;
   /** Requests on their way to it from this process, right now. */
   readonly inFlight: number;
+  /** Kept for `peak-ewma` alone. */
+  readonly responseTime?: ResponseTime | undefined;
 }
 
 /** What a pick may depend on; a `ProxyRequest` is one. `attempts` are the endpoints that this request has tried. */
-export type PickContext = Pick<ProxyRequest, 'attempts'>;
+export type PickContext = Pick<ProxyRequest, 'attempts' | 'headers' | 'path' | 'affinity'>;
 
 /** An endpoint with what was computed for it once, when its picker was built. */
 export interface Slot<E extends Candidate> {
   readonly endpoint: E;
-  /** > 0; relative to the other slots of its tier. */
+  /** > 0; relative to the other slots of its group. */
   readonly weight: number;
   /** The result of picking it, made once. */
   readonly picked: { readonly kind: 'picked'; readonly endpoint: E };
 }
+
+/** At least one. */
+export type Slots<E extends Candidate> = readonly [Slot<E>, ...Slot<E>[]];
 
 /** `queue`: not yet, ask again when told. `unavailable`: there is nobody, and waiting would not help. */
 export type PickResult<E> =
@@ -34,66 +40,14 @@ export interface Picker<E> {
   pick(context: PickContext): PickResult<E>;
 }
 
-/** One policy over one tier: never empty, never throws. What it remembers between draws is its own. */
-export interface Draw<E extends Candidate> {
-  readonly slots: readonly Slot<E>[];
-  draw(): Slot<E>;
-}
-
 /** @param weight > 0 */
 export function slotOf<E extends Candidate>(endpoint: E, weight: number): Slot<E> {
   return { endpoint, weight, picked: { kind: 'picked', endpoint } };
 }
 
-/** Draws that are repeated, before a search, to find an endpoint that the request has not tried. */
-const REDRAWS = 2;
-
-/**
- * Uses the first tier; further ones only for a request that has tried all of the first. Where everything was tried, the
- * first tier again. A draw and a search are bounded by the number of tries and of slots.
- */
-export class TieredPicker<E extends Candidate> implements Picker<E> {
-  /** In order of preference, none of them empty. */
-  readonly tiers: readonly Draw<E>[];
-  private readonly first: Draw<E>;
-  private cursor = 0;
-
-  /** @param first its further tiers follow; at least one. */
-  constructor(first: Draw<E>, further: readonly Draw<E>[] = []) {
-    this.first = first;
-    this.tiers = [first, ...further];
-  }
-
-  pick(context: PickContext): PickResult<E> {
-    const slot = this.first.draw();
-    return context.attempts.length === 0 || !isTried(slot, context) ? slot.picked : this.another(slot, context).picked;
-  }
-
-  private another(drawn: Slot<E>, context: PickContext): Slot<E> {
-    for (const tier of this.tiers) {
-      for (let redraw = 0; redraw < REDRAWS; redraw++) {
-        const slot = tier.draw();
-        if (!isTried(slot, context)) return slot;
-      }
-      const found = this.search(tier.slots, context);
-      if (found !== undefined) return found;
-    }
-    return drawn;
-  }
-
-  /** Begins where the last search ended, so that retries do not all go to the same neighbour. */
-  private search(slots: readonly Slot<E>[], context: PickContext): Slot<E> | undefined {
-    for (let step = 0; step < slots.length; step++) {
-      this.cursor = (this.cursor + 1) % slots.length;
-      const slot = slots[this.cursor];
-      if (slot !== undefined && !isTried(slot, context)) return slot;
-    }
-    return undefined;
-  }
-}
-
-function isTried<E extends Candidate>(slot: Slot<E>, context: PickContext): boolean {
-  for (const attempt of context.attempts) if (attempt.endpoint === slot.endpoint.address) return true;
+/** Has this request been at that endpoint? */
+export function isTried<E extends Candidate>(slot: Slot<E>, { attempts }: PickContext): boolean {
+  for (const attempt of attempts) if (attempt.endpoint === slot.endpoint.address) return true;
   return false;
 }
 

@@ -1,35 +1,60 @@
 // From the name of a policy to its draws: where a new policy is entered.
 import type { Clock } from '../util/clock.ts';
+import { LoadBound } from './bounded-load.ts';
+import type { Draw } from './draw.ts';
+import { HashDraw, type HashTable } from './hash-draw.ts';
 import { LeastRequestDraw } from './least-request.ts';
-import { TieredPicker, type Candidate, type Draw, type Slot } from './picker.ts';
+import { MaglevTable } from './maglev.ts';
+import type { PolicyOptions } from './options.ts';
+import { PeakEwmaDraw } from './peak-ewma.ts';
+import type { Candidate, Slots } from './picker.ts';
+import type { Plan } from './plan.ts';
+import { PlannedPicker, type MakeDraw } from './planned-picker.ts';
 import { RandomDraw } from './random.ts';
+import { RequestHash } from './request-hash.ts';
+import { HashRing } from './ring-hash.ts';
 import { RoundRobinDraw } from './round-robin.ts';
+import type { Choose } from './spread.ts';
 
-/** As in `upstreams.<alias>.balancer`. */
-export type PolicyName = 'least-request' | 'round-robin' | 'random';
+/** Makes the pickers of one upstream, one after the other. */
+export class Policy<E extends Candidate> {
+  readonly options: PolicyOptions;
+  private readonly make: MakeDraw<E>;
+  private readonly choose: Choose;
 
-/**
- * A picker over these tiers, the first preferred; empty ones are left out.
- * @param previous whose position goes on, where the policy has one.
- * @returns undefined where all tiers are empty.
- */
-export function pickerOf<E extends Candidate>(
-  policy: PolicyName,
-  tiers: readonly (readonly Slot<E>[])[],
-  clock: Clock,
-  previous?: TieredPicker<E>,
-): TieredPicker<E> | undefined {
-  const draws: Draw<E>[] = [];
-  for (const slots of tiers) {
-    if (isFilled(slots)) draws.push(drawOf(policy, slots, clock, draws.length === 0 ? previous?.tiers[0] : undefined));
+  constructor(options: PolicyOptions, clock: Clock) {
+    this.options = options;
+    if (options.policy === 'ring-hash' || options.policy === 'maglev') {
+      const key = new RequestHash(options.hash);
+      this.make = ({ slots }, previous) => {
+        const table = tableOf(options, slots, previous);
+        const { boundedLoad } = options;
+        const bound = boundedLoad === undefined ? undefined : new LoadBound(slots, boundedLoad);
+        return new HashDraw(slots, table, key, clock, bound);
+      };
+      this.choose = (context) => key.fractionOf(context) ?? clock.random();
+    } else {
+      const { policy } = options;
+      this.make = ({ slots }, previous) => chanceDrawOf(policy, slots, clock, previous);
+      this.choose = () => clock.random();
+    }
   }
-  const [first, ...further] = draws;
-  return first === undefined ? undefined : new TieredPicker(first, further);
+
+  /**
+   * A picker over this plan.
+   * @param previous whose positions go on, where the policy has any.
+   * @returns undefined where the plan is empty.
+   */
+  pickerOf(plan: Plan<E>, previous?: PlannedPicker<E>): PlannedPicker<E> | undefined {
+    const [main, ...others] = plan.active;
+    if (main === undefined) return undefined;
+    return new PlannedPicker(plan, [main, ...others], this.make, this.choose, previous);
+  }
 }
 
-function drawOf<E extends Candidate>(
-  policy: PolicyName,
-  slots: readonly [Slot<E>, ...Slot<E>[]],
+function chanceDrawOf<E extends Candidate>(
+  policy: Exclude<PolicyOptions['policy'], 'ring-hash' | 'maglev'>,
+  slots: Slots<E>,
   clock: Clock,
   previous: Draw<E> | undefined,
 ): Draw<E> {
@@ -40,9 +65,17 @@ function drawOf<E extends Candidate>(
       return new RoundRobinDraw(slots, clock, previous);
     case 'random':
       return new RandomDraw(slots, clock);
+    case 'peak-ewma':
+      return new PeakEwmaDraw(slots, clock);
   }
 }
 
-function isFilled<E extends Candidate>(slots: readonly Slot<E>[]): slots is readonly [Slot<E>, ...Slot<E>[]] {
-  return slots.length > 0;
+function tableOf<E extends Candidate>(
+  options: Extract<PolicyOptions, { readonly policy: 'ring-hash' | 'maglev' }>,
+  slots: Slots<E>,
+  previous: Draw<E> | undefined,
+): HashTable {
+  if (options.policy === 'maglev') return new MaglevTable(slots, options.tableSize);
+  const before = previous instanceof HashDraw && previous.table instanceof HashRing ? previous.table : undefined;
+  return new HashRing(slots, options.points, before as HashRing<E> | undefined);
 }

@@ -1,25 +1,22 @@
 // HOT PATH. `random`: each endpoint with a probability in proportion to its weight.
 import type { Clock } from '../util/clock.ts';
-import type { Candidate, Draw, Slot } from './picker.ts';
+import { RepeatedDraw } from './draw.ts';
+import type { Candidate, Slot, Slots } from './picker.ts';
 import { WeightedIndex } from './weighted-random.ts';
 
 /** Remembers nothing; O(1). */
-export class RandomDraw<E extends Candidate> implements Draw<E> {
-  readonly slots: readonly Slot<E>[];
-  private readonly only: Slot<E>;
+export class RandomDraw<E extends Candidate> extends RepeatedDraw<E> {
   private readonly index: WeightedIndex;
 
-  /** @param slots at least one. */
-  constructor(slots: readonly [Slot<E>, ...Slot<E>[]], clock: Clock) {
-    this.slots = slots;
-    this.only = slots[0];
+  constructor(slots: Slots<E>, clock: Clock) {
+    super(slots);
     this.index = new WeightedIndex(
       clock,
-      slots.map((slot) => slot.weight),
+      slots.map(({ weight }) => weight),
     );
   }
 
   draw(): Slot<E> {
-    return this.slots[this.index.next()] ?? this.only;
+    return this.slots[this.index.next()] ?? this.slots[0];
   }
 }

@@ -1,25 +1,23 @@
 // HOT PATH. `round-robin`: endpoints in turn, the heavier ones more often and evenly spread.
 import type { Clock } from '../util/clock.ts';
-import type { Candidate, Draw, Slot } from './picker.ts';
+import { RepeatedDraw, type Draw } from './draw.ts';
+import type { Candidate, Slot, Slots } from './picker.ts';
 
 /**
  * Earliest deadline first, as Envoy's scheduler: each endpoint is due every 1/weight of a round, a heap gives the next one
  * in O(log n). Between any two draws of one endpoint no other is passed over by more than one turn. Of equal weights it is
  * a plain rotation. A new draw takes over when each endpoint is due, so that an update neither repeats nor skips anyone.
  */
-export class RoundRobinDraw<E extends Candidate> implements Draw<E> {
-  readonly slots: readonly Slot<E>[];
-  private readonly only: Slot<E>;
+export class RoundRobinDraw<E extends Candidate> extends RepeatedDraw<E> {
   /** Heap of slot indexes, by `dueAt`, then by position in the rotation. */
   private readonly heap: Uint32Array;
   private readonly dueAt: Float64Array;
   private readonly start: number;
   private now = 0;
 
-  /** @param slots at least one. */
-  constructor(slots: readonly [Slot<E>, ...Slot<E>[]], clock: Clock, previous?: Draw<E>) {
-    this.slots = slots;
-    this.only = slots[0];
+  /** @param previous of the same group. */
+  constructor(slots: Slots<E>, clock: Clock, previous?: Draw<E>) {
+    super(slots);
     const before = previous instanceof RoundRobinDraw ? previous.remaining() : undefined;
     // Sidecars that start together must not all begin with the same endpoint.
     this.start = Math.floor(clock.random() * slots.length);
@@ -32,7 +30,7 @@ export class RoundRobinDraw<E extends Candidate> implements Draw<E> {
 
   draw(): Slot<E> {
     const index = this.heap[0] ?? 0;
-    const slot = this.slots[index] ?? this.only;
+    const slot = this.slots[index] ?? this.slots[0];
     this.now = this.dueAt[index] ?? 0;
     this.dueAt[index] = this.now + 1 / slot.weight;
     this.sink(0);

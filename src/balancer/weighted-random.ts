@@ -1,6 +1,9 @@
 // HOT PATH. One index out of n with a probability in proportion to its weight, in constant time: Walker's alias method.
 import type { Clock } from '../util/clock.ts';
 
+/** Draws that are repeated for a second index; then its neighbour has to do. */
+const REDRAWS = 2;
+
 /** Built in O(n) after M. D. Vose, "A linear algorithm for generating random numbers with a given distribution" (1991). */
 export class WeightedIndex {
   private readonly clock: Clock;
@@ -42,5 +45,12 @@ export class WeightedIndex {
     const index = Math.floor(point);
     if (this.threshold === undefined || this.alias === undefined) return index;
     return point - index < (this.threshold[index] ?? 0) ? index : (this.alias[index] ?? 0);
+  }
+
+  /** Another one than `index`, by weight again where a few tries give one. At least two. */
+  nextOther(index: number): number {
+    let other = this.next();
+    for (let redraw = 0; redraw < REDRAWS && other === index; redraw++) other = this.next();
+    return other === index ? (index + 1) % this.size : other;
   }
 }

@@ -10,6 +10,12 @@ export interface StatusParts {
   readonly upstreams?: unknown;
 }
 
+/** What a panicking picker does, by `panic`. */
+const PANICS: Readonly<Record<string, string>> = {
+  doubted: 'few are undoubted: doubted ones are used like them',
+  all: 'few can be used: failing ones are used like them',
+};
+
 /** State first, then reasons, own record, registry, and every upstream with each of its endpoints. */
 export function statusText(parts: StatusParts): string {
   return [readiness(parts.readiness), record(parts.registration), registry(parts.registry), upstreams(parts.upstreams)]
@@ -57,7 +63,7 @@ function upstream(value: unknown): string {
       ? `last heard ${Math.round(stalenessMs / 1_000)} s ago`
       : '',
     text(value, 'balancer'),
-    field(value, 'isPanicking') === true ? 'few are undoubted: doubted ones are used like them' : '',
+    PANICS[String(field(value, 'panic'))] ?? '',
   ];
   const head = `upstream ${details.filter((detail) => detail !== '').join(', ')}`;
   const rejected = list(value, 'rejected').map(

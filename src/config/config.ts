@@ -7,7 +7,7 @@ import type { upstream } from './schema/upstreams.ts';
 export type { AdminAddress, HostPort } from './schema/scalar.ts';
 export type { Advertise, HealthProbe } from './schema/service.ts';
 export type { StaticInstance } from './schema/registry.ts';
-export type { BalancerName } from './schema/upstreams.ts';
+export type { BalancerName } from './schema/upstream-balancer.ts';
 
 /** Readonly all the way down; Maps and primitives as they are. */
 type Frozen<T> =

@@ -98,6 +98,9 @@ function rowsOf(path: string, node: Node): string[] {
       field(`${path}.${key}`, child, node.required?.includes(key) === true),
     );
   }
+  const oneOf = node.anyOf?.find((branch) => branch.properties !== undefined);
+  if (oneOf !== undefined) return rowsOf(path, oneOf);
+  if (node.items?.properties !== undefined) return rowsOf(`${path}[]`, node.items);
   const entry = node.additionalProperties;
   if (typeof entry !== 'object' || entry['x-type'] !== undefined) return [];
   const values = entry.items ?? entry;

@@ -24,27 +24,28 @@ export function resolve(file: z.output<typeof fileSchema>, tree: Tree): Config {
     upstreams: new Map(
       Object.keys(upstreams)
         .filter((name) => name !== '*')
-        .map((name) => [name, namedUpstream(tree, name)]),
+        .map((name) => [name, namedUpstream(tree, name, service?.zone)]),
     ),
-    upstreamDefaults: split(mergedUpstream(tree, undefined)).options,
+    upstreamDefaults: mergedUpstream(tree, undefined, service?.zone).options,
   };
 }
 
-function namedUpstream(tree: Tree, name: string): UpstreamConfig {
-  const { service, options } = split(mergedUpstream(tree, name));
+function namedUpstream(tree: Tree, name: string, ownZone: string | undefined): UpstreamConfig {
+  const { service, options } = mergedUpstream(tree, name, ownZone);
   const { namespace, group } = service;
   return { ...options, name, key: { namespace, group, service: service.name ?? name } };
 }
 
-/** What concerns one name alone, and the rest. */
-function split({ service, ...options }: z.output<typeof upstream>) {
-  return { service, options };
-}
-
-/** Both entries are valid by themselves, and no rule of an upstream spans two of its fields: so the merged one is valid. */
-function mergedUpstream(tree: Tree, name: string | undefined): z.output<typeof upstream> {
+/**
+ * Both entries are valid by themselves, and no rule of an upstream spans two of its fields but those of a balancer, which is
+ * taken whole from one of them: so the merged one is valid.
+ */
+function mergedUpstream(tree: Tree, name: string | undefined, ownZone: string | undefined) {
   const own = name === undefined ? undefined : tree.get(['upstreams', name]);
-  return upstream.parse(merge(tree.get(['upstreams', '*']), own));
+  const merged = merge(tree.get(['upstreams', '*']), own);
+  if (isMapping(merged) && isMapping(own) && own['balancer'] !== undefined) merged['balancer'] = own['balancer'];
+  const { service, zone, ...options } = upstream.parse(merged);
+  return { service, options: { ...options, zone: { ...zone, own: zone.own ?? ownZone } } };
 }
 
 /** Mappings are merged key by key; everything else, lists included, is replaced. */

@@ -16,6 +16,8 @@ export interface Variable {
   readonly default: string;
   /** What the text stands for. `expected` is a problem, in the words of Problem. */
   readonly read: (text: string) => Reading;
+  /** Field that takes the text where there is no own service. */
+  readonly withoutService?: Path;
 }
 
 /** Values to put in, keys to take out first. */
@@ -62,7 +64,15 @@ export const VARIABLES: readonly Variable[] = [
   plain('PILOTFISH_OUTBOUND', 'listeners.outbound.address', 'Where the app sends its calls.', '`127.0.0.1:15001`'),
   plain('PILOTFISH_ADMIN', 'admin.address', 'Admin listener, also `unix:/path`.', '`127.0.0.1:15000`'),
   plain('PILOTFISH_ID', 'service.id', 'Identity of this copy.', '`<service>-<host>-<port>`'),
-  plain('PILOTFISH_ZONE', 'service.zone', 'Failure zone of this copy.', ''),
+  {
+    ...plain(
+      'PILOTFISH_ZONE',
+      'service.zone',
+      'Failure zone that we are in; without an own service, `upstreams.*.zone.own`.',
+      '',
+    ),
+    withoutService: ['upstreams', '*', 'zone', 'own'],
+  },
   plain('PILOTFISH_WEIGHT', 'service.weight', 'Share of traffic, 0 to 1000.', '100'),
   {
     name: 'PILOTFISH_TAGS',
@@ -91,7 +101,7 @@ export const VARIABLES: readonly Variable[] = [
 
 /** Variables that say nothing where there is no own service. `_SERVICE` and `_APP` are missed instead. */
 const OWN_RECORD: ReadonlySet<string> = new Set(
-  ['ADVERTISE', 'INBOUND', 'ID', 'ZONE', 'WEIGHT', 'TAGS', 'METADATA', 'HEALTH'].map((name) => PREFIX + name),
+  ['ADVERTISE', 'INBOUND', 'ID', 'WEIGHT', 'TAGS', 'METADATA', 'HEALTH'].map((name) => PREFIX + name),
 );
 
 /** The variable that sets a field, for the advice that a missing one gets. */
@@ -107,14 +117,15 @@ export function applyVariables(tree: Tree, env: Environment): { problems: Proble
   const problems: Problem[] = [];
   const warnings = unknownNames(env);
   const hasService = isSet(env, 'PILOTFISH_SERVICE') || isSet(env, 'PILOTFISH_APP') || tree.get(SERVICE) !== undefined;
-  for (const { name, field, read } of VARIABLES) {
+  for (const { name, field, read, withoutService } of VARIABLES) {
     const text = env[name];
     if (text === undefined || text === '') continue;
     if (!hasService && OWN_RECORD.has(name)) {
       warnings.push(`${name}: has no effect without an own service (PILOTFISH_SERVICE)`);
       continue;
     }
-    const reading = read(text);
+    const reading: Reading =
+      hasService || withoutService === undefined ? read(text) : { set: [[withoutService, text]] };
     if ('expected' in reading) {
       const found = reading.found ?? JSON.stringify(text.slice(0, 60));
       problems.push({ where: name, path: field, found, expected: reading.expected });

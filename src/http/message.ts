@@ -1,5 +1,6 @@
 // HOT PATH. What flows through the layers: one ProxyRequest in, one ProxyResponse back.
 import type { ErrorCode, ProxyError } from '../errors.ts';
+import type { Subset } from '../util/labels.ts';
 import { Body } from './body.ts';
 import { Headers } from './headers.ts';
 
@@ -62,6 +63,10 @@ export class ProxyRequest {
   readonly peer: string;
   /** `x-request-id`. */
   id = '';
+  /** The part of the upstream that it is for, where a route says so; undefined: what the upstream's configuration says. */
+  subset: Subset | undefined = undefined;
+  /** What a policy hashes in place of a cookie that the client does not have yet; empty: nothing. Set by `affinity`. */
+  affinity = '';
   /** Name of the upstream that it is for, as metrics label it; `unknown` before the route is known. */
   upstream = 'unknown';
   /** One for each try, in order. */

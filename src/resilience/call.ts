@@ -1,4 +1,5 @@
-// From an upstream to the handler of its requests: retry (with budget and request deadline) → breaker → forward (with attempt deadline).
+// From an upstream to the handler of its requests: affinity (where configured) → retry (with budget and request deadline) → breaker
+// → forward (with attempt deadline).
 import { compose, type Handler } from '../http/message.ts';
 import type { App } from '../upstream/app.ts';
 import type { BreakerDescription } from '../upstream/breaker-view.ts';
@@ -7,6 +8,7 @@ import type { ForwardTarget } from '../upstream/forward-target.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import type { Clock } from '../util/clock.ts';
 import type { DeadlineLists } from '../util/deadline-list.ts';
+import { affinity } from './affinity.ts';
 import { Breaker } from './breaker.ts';
 import { breakerLayer } from './breaker-layer.ts';
 import { retry } from './retry.ts';
@@ -28,7 +30,9 @@ export interface Call {
 
 /** How a service is called. One for each upstream; it lives as long as that. */
 export function callUpstream(upstream: Upstream, context: CallContext): Call {
-  return call(upstream, upstream.name, upstream.key.service, context);
+  const called = call(upstream, upstream.name, upstream.key.service, context);
+  const cookies = affinity(upstream.options, upstream.picking.stickiness);
+  return cookies === undefined ? called : { ...called, handle: cookies(called.handle) };
 }
 
 /** How a host outside is called: it is told nothing that sidecars tell each other. */

@@ -68,6 +68,11 @@ export const METRICS = {
     labels: ['upstream'],
     help: 'Requests that met a connection which had been closed while it was idle, and took a fresh one.',
   },
+  pilotfish_upstream_panic: {
+    type: 'gauge',
+    labels: ['upstream'],
+    help: '1 while so few endpoints are healthy that doubted or failing ones are used as well.',
+  },
   pilotfish_breaker_state: {
     type: 'gauge',
     labels: ['upstream'],

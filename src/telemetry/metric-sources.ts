@@ -31,6 +31,8 @@ export interface UpstreamFacts {
   readonly name: string;
   /** How many endpoints are in each state; a state that is left out has none. */
   readonly endpoints: Readonly<Partial<Record<EndpointState, number>>>;
+  /** Doubted or failing endpoints are used like healthy ones. */
+  readonly isPanicking?: boolean;
   readonly breaker?: BreakerState;
   /** What is left of the retry budget, 0..1. */
   readonly retryBudgetRatio?: number;

@@ -90,6 +90,7 @@ export const SAMPLES: Readonly<Record<MetricName, Collect>> = {
     }
   },
   pilotfish_upstream_stale_connections_total: perUpstream(({ connections }) => connections?.stale),
+  pilotfish_upstream_panic: perUpstream(({ isPanicking }) => (isPanicking === true ? 1 : 0)),
   pilotfish_breaker_state: perUpstream(({ breaker }) => BREAKER_STATES.indexOf(breaker ?? 'closed')),
   pilotfish_retry_budget_ratio: perUpstream(({ retryBudgetRatio }) => retryBudgetRatio),
   pilotfish_registry_staleness_seconds: perUpstream(({ stalenessMs }) =>

@@ -58,6 +58,11 @@ export class App implements ForwardTarget {
     this.picker = { pick: () => (isUp() ? picked : down) };
   }
 
+  /** Routes to parts of a service end before its app. */
+  pickerFor(): Picker<Endpoint> {
+    return this.picker;
+  }
+
   unavailable(reason: string): ProxyError {
     return new ProxyError('PF_APP_DOWN', `${this.endpoint.address}: ${reason}`);
   }

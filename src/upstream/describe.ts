@@ -4,6 +4,7 @@ import { keyText } from '../registry/types.ts';
 import type { BreakerDescription } from './breaker-view.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { OutcomeCounts } from './outcome.ts';
+import { priorityOf } from './arrangement.ts';
 import { placementOf } from './placement.ts';
 import type { PoolDescription } from './pool.ts';
 import type { Upstream } from './upstream.ts';
@@ -21,10 +22,18 @@ export interface EndpointDescription {
   readonly stateForMs: number;
   /** What it would take to be picked first again; absent where it is. */
   readonly back?: string;
+  /** The group of the picker's plan that it is in; absent where it is not picked at all. */
+  readonly group?: string;
+  /** Part of new requests that goes to it as far as weights, zones and levels decide, 0..1. */
+  readonly share: number;
   /** What the registry says. */
   readonly health: string;
   readonly weight: number;
+  /** Less than `weight` while it warms up; 0 where it is not picked at all. */
+  readonly effectiveWeight: number;
   readonly zone?: string;
+  /** 0 is used first. */
+  readonly priority: number;
   /** Since this process knows it. */
   readonly ageMs: number;
   readonly inFlight: number;
@@ -48,8 +57,12 @@ export interface UpstreamDescription {
   readonly origin?: string;
   readonly stalenessMs: number;
   readonly isConfigured: boolean;
-  /** Doubted endpoints are used like the others, since too few others are left. */
-  readonly isPanicking: boolean;
+  /** The part of the service that is called. */
+  readonly subset?: string;
+  /** Where we are; absent where that is not known, or makes no difference. */
+  readonly ownZone?: string;
+  /** `doubted`: doubted endpoints are used like the others, since too few others are left. `all`: so are failing ones. */
+  readonly panic: string;
   /** Requests that wait for the first list. */
   readonly queued: number;
   readonly retryBudgetRatio: number;
@@ -64,41 +77,55 @@ export interface UpstreamDescription {
 /** @param nowMs monotonic. */
 export function describeUpstream(entry: UpstreamEntry, nowMs: number): UpstreamDescription {
   const { upstream, call, isConfigured } = entry;
+  const { picking } = upstream;
+  const { zone } = upstream.options;
   const snapshot = upstream.view?.snapshot;
+  const places = placesOf(upstream);
   return {
     name: upstream.name,
     service: keyText(upstream.key),
-    balancer: upstream.options.balancer,
+    balancer: upstream.options.balancer.policy,
     state: upstream.state,
     ...(snapshot === undefined ? {} : { origin: snapshot.origin }),
     stalenessMs: Math.round(upstream.stalenessMs),
     isConfigured,
-    isPanicking: upstream.isPanicking,
+    ...(picking.subsetText === undefined ? {} : { subset: picking.subsetText }),
+    ...(zone.prefer && zone.own !== undefined ? { ownZone: zone.own } : {}),
+    panic: picking.panic,
     queued: upstream.queue.size,
     retryBudgetRatio: call.budget.ratioLeft(nowMs),
     ...(call.breaker === undefined ? {} : { breaker: call.breaker.describe(nowMs) }),
     attempts: { ...upstream.outcomes },
-    endpoints: known(upstream).map((endpoint) => describeEndpoint(endpoint, nowMs)),
+    endpoints: known(upstream).map((endpoint) => describeEndpoint(upstream, endpoint, nowMs, places.get(endpoint))),
     rejected: snapshot?.rejected ?? [],
   };
 }
 
 /** @param nowMs monotonic. */
-export function describeEndpoint(endpoint: Endpoint, nowMs: number): EndpointDescription {
+export function describeEndpoint(
+  upstream: Upstream,
+  endpoint: Endpoint,
+  nowMs: number,
+  place: Place | undefined = placesOf(upstream).get(endpoint),
+): EndpointDescription {
   const { instance, outlier, latencyMs } = endpoint;
-  const { state, why } = placementOf(endpoint, nowMs);
+  const { state } = placementOf(endpoint, nowMs);
   const { ejectedUntilMs } = outlier;
   const back = wayBack(endpoint, state);
   return {
     id: endpoint.id,
     address: endpoint.address,
     state,
-    why,
+    why: whyOf(upstream, endpoint, place, nowMs),
     stateForMs: state === endpoint.state ? Math.max(0, Math.round(nowMs - endpoint.stateSinceMs)) : 0,
     ...(back === undefined ? {} : { back }),
+    ...(place === undefined ? {} : { group: place.group }),
+    share: place?.share ?? 0,
     health: instance.health,
     weight: instance.weight,
+    effectiveWeight: place?.weight ?? 0,
     ...(instance.zone === undefined ? {} : { zone: instance.zone }),
+    priority: priorityOf(instance, upstream.options.priority),
     ageMs: Math.round(nowMs - endpoint.sinceMs),
     inFlight: endpoint.inFlight,
     ...(latencyMs === undefined ? {} : { latencyMs: Math.round(latencyMs * 100) / 100 }),
@@ -112,6 +139,47 @@ export function describeEndpoint(endpoint: Endpoint, nowMs: number): EndpointDes
   };
 }
 
+/** Where the picker's plan has an endpoint. */
+interface Place {
+  readonly group: string;
+  readonly why: string;
+  readonly share: number;
+  readonly weight: number;
+}
+
+function placesOf({ picking }: Upstream): Map<Endpoint, Place> {
+  const places = new Map<Endpoint, Place>();
+  const { active = [], reserves = [] } = picking.plan ?? {};
+  for (const group of [...active, ...reserves]) {
+    const total = group.slots.reduce((sum, { weight }) => sum + weight, 0);
+    const share = 'share' in group ? Number(group.share) : 0;
+    for (const { endpoint, weight } of group.slots) {
+      const own = { share: rounded((share * weight) / total, 4), weight: rounded(weight, 2) };
+      places.set(endpoint, { group: group.name, why: group.why, ...own });
+    }
+  }
+  return places;
+}
+
+/** What is wrong with it, if anything; else what its group says. */
+function whyOf({ picking }: Upstream, endpoint: Endpoint, place: Place | undefined, nowMs: number): string {
+  const { tier, why } = placementOf(endpoint, nowMs);
+  if (tier !== 'never' && picking.isLeftOut(endpoint) && place === undefined)
+    return `not picked: not in the subset ${picking.subsetText ?? ''}`;
+  if (tier !== 'first')
+    return place !== undefined && place.share > 0 ? `${why}; used all the same, since too few others can be` : why;
+  const { weight } = endpoint.instance;
+  const warmth =
+    place !== undefined && place.weight < weight
+      ? `; warming up: ${Math.round((100 * place.weight) / weight)} % of its weight`
+      : '';
+  return `${place?.why ?? why}${warmth}`;
+}
+
+function rounded(value: number, digits: number): number {
+  return Math.round(value * 10 ** digits) / 10 ** digits;
+}
+
 /** The numbers that a scrape asks for. */
 export function upstreamFacts({ upstream, call }: UpstreamEntry, nowMs: number): UpstreamFacts {
   const endpoints: Partial<Record<EndpointState, number>> = {};
@@ -122,6 +190,7 @@ export function upstreamFacts({ upstream, call }: UpstreamEntry, nowMs: number):
   return {
     name: upstream.name,
     endpoints,
+    isPanicking: upstream.picking.panic !== 'none',
     breaker: call.breaker?.describe(nowMs).state ?? 'closed',
     retryBudgetRatio: call.budget.ratioLeft(nowMs),
     stalenessMs: upstream.stalenessMs,

@@ -1,12 +1,13 @@
 // HOT PATH. An instance and what this process knows of it; lives as long as the registry names it, over all snapshots.
 import type { Candidate } from '../balancer/picker.ts';
+import { ResponseTime } from '../balancer/response-time.ts';
 import { keyText, type ServiceInstance } from '../registry/types.ts';
 import type { EndpointState } from '../telemetry/metric-sources.ts';
 import type { Clock } from '../util/clock.ts';
 import type { Connect } from './connect.ts';
 import type { ConnectionCounts } from './connection-counts.ts';
 import type { UpstreamOptions } from './options.ts';
-import { noOutcomes, type Outcome, type OutcomeCounts } from './outcome.ts';
+import { isFailure, noOutcomes, outcomeOfStatus, type Outcome, type OutcomeCounts } from './outcome.ts';
 import { OutlierRecord } from './outlier.ts';
 import { Pool } from './pool.ts';
 
@@ -48,6 +49,7 @@ export class Endpoint implements Candidate {
   isSilent = false;
   /** Smoothed time to an answer's head, in ms; undefined before the first answer. */
   latencyMs: number | undefined = undefined;
+  readonly responseTime: ResponseTime | undefined;
   private readonly owner: EndpointOwner;
 
   constructor(
@@ -65,6 +67,8 @@ export class Endpoint implements Candidate {
     this.outlier = new OutlierRecord(options.outlier);
     this.sinceMs = clock.now();
     this.stateSinceMs = this.sinceMs;
+    const { balancer } = options;
+    this.responseTime = balancer.policy === 'peak-ewma' ? new ResponseTime(balancer, clock) : undefined;
     this.owner = owner;
   }
 
@@ -80,14 +84,27 @@ export class Endpoint implements Candidate {
   }
 
   /** @internal Called by a claim, once. */
-  release(outcome: Outcome, startedAtMs: number): void {
+  release(outcome: Outcome, startedAtMs: number, isAnswered: boolean): void {
     this.inFlight--;
     this.outcomes[outcome]++;
+    if (this.responseTime !== undefined) {
+      if (isFailure(outcome)) this.responseTime.penalise();
+      else if (outcome === 'cancelled' && !isAnswered) this.responseTime.gaveUp(startedAtMs);
+    }
     this.owner.onSettled(this, outcome, startedAtMs);
     if (this.isDraining && this.inFlight === 0) this.pool.close();
   }
 
-  /** @internal Called by a claim when the head of an answer is there. */
+  /** @internal Called by a claim when the head of an answer is there, of whatever status. */
+  heard(status: number, tookMs: number, nowMs: number): void {
+    this.heardAtMs = nowMs;
+    if (status >= 500) this.outlier.window.failures++;
+    if (this.responseTime === undefined) return;
+    if (status === 429) this.responseTime.penalise();
+    else if (outcomeOfStatus(status) === 'success') this.responseTime.observe(tookMs, nowMs);
+  }
+
+  /** @internal Called by a claim when it is one that counts as an answer. */
   answered(latencyMs: number): void {
     this.outlier.window.answered(latencyMs);
     this.latencyMs =
@@ -107,6 +124,7 @@ export class Claim {
   /** Monotonic ms. */
   readonly startedAtMs: number;
   private isSettled = false;
+  private isAnswered = false;
 
   constructor(endpoint: Endpoint, startedAtMs: number) {
     this.endpoint = endpoint;
@@ -115,9 +133,8 @@ export class Claim {
 
   /** The head of an answer is there, of whatever status. */
   heard(nowMs: number, status: number): void {
-    const { endpoint } = this;
-    endpoint.heardAtMs = nowMs;
-    if (status >= 500) endpoint.outlier.window.failures++;
+    this.isAnswered = true;
+    this.endpoint.heard(status, nowMs - this.startedAtMs, nowMs);
   }
 
   /** It is one that counts as an answer. @returns how long that took, in ms. */
@@ -131,7 +148,7 @@ export class Claim {
   settle(outcome: Outcome): void {
     if (this.isSettled) return;
     this.isSettled = true;
-    this.endpoint.release(outcome, this.startedAtMs);
+    this.endpoint.release(outcome, this.startedAtMs, this.isAnswered);
   }
 }
 

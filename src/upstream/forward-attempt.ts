@@ -57,7 +57,7 @@ export class ForwardAttempt
       return;
     }
     const { target } = this.forwarder;
-    const result = target.picker.pick(request);
+    const result = this.forwarder.pick(request);
     switch (result.kind) {
       case 'picked':
         this.begin(result.endpoint.isSilent ? this.insteadOf(result.endpoint) : result.endpoint);
@@ -233,7 +233,7 @@ export class ForwardAttempt
   private insteadOf(silent: Endpoint): Endpoint {
     const { attempts } = this.request;
     attempts.push({ endpoint: silent.address, result: undefined });
-    const result = this.forwarder.target.picker.pick(this.request);
+    const result = this.forwarder.pick(this.request);
     attempts.pop();
     if (result.kind !== 'picked') return silent;
     const { endpoint } = result;

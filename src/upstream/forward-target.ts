@@ -1,10 +1,12 @@
 // Where requests are forwarded to, and what all attempts on it share.
-import type { Picker } from '../balancer/picker.ts';
+import type { Picker, PickResult } from '../balancer/picker.ts';
 import type { ProxyError } from '../errors.ts';
+import type { ProxyRequest } from '../http/message.ts';
 import { FIELD } from '../http/field.ts';
 import type { Headers } from '../http/headers.ts';
 import type { Clock } from '../util/clock.ts';
 import type { DeadlineList, DeadlineLists } from '../util/deadline-list.ts';
+import type { Subset } from '../util/labels.ts';
 import type { AttemptObserver } from './attempt-observer.ts';
 import type { Decisions } from './decisions.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -19,6 +21,8 @@ const ID_TO = FIELD['x-pilotfish-to'];
 export interface ForwardTarget {
   readonly options: UpstreamOptions;
   readonly picker: Picker<Endpoint>;
+  /** Of one part of it, instead of `picker`. */
+  pickerFor(subset: Subset): Picker<Endpoint>;
   readonly queue: PickQueue;
   /** Notices endpoints that have stopped answering; undefined: nobody does. */
   readonly hangs: HangWatch | undefined;
@@ -78,5 +82,11 @@ export class Forwarder {
     if (this.to === undefined) return;
     if (headers.hasId(ID_TO)) headers.delete('x-pilotfish-to');
     headers.append('X-Pilotfish-To', this.to, ID_TO);
+  }
+
+  /** From the part of the target that the request is for. */
+  pick(request: ProxyRequest): PickResult<Endpoint> {
+    const { target } = this;
+    return (request.subset === undefined ? target.picker : target.pickerFor(request.subset)).pick(request);
   }
 }

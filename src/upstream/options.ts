@@ -1,5 +1,6 @@
 // How one upstream is called: the fields of `upstreams.<alias>` (config/schema/upstreams.ts) as this folder and resilience/ read them.
-import type { PolicyName } from '../balancer/policies.ts';
+import type { PolicyOptions, PriorityOptions, StickyOptions, ZoneOptions } from '../balancer/options.ts';
+import type { Labels } from '../util/labels.ts';
 
 /** Connections to one endpoint. */
 export interface ConnectOptions {
@@ -106,7 +107,18 @@ export interface BreakerOptions {
 
 /** A `Config`'s upstream has this shape. */
 export interface UpstreamOptions {
-  readonly balancer: PolicyName;
+  readonly balancer: PolicyOptions;
+  /** The part of the service that is called; undefined: all of it. */
+  readonly subset?: Labels | undefined;
+  /** What a part that has nobody means: nobody, or anybody. */
+  readonly subsetFallback: 'none' | 'any';
+  readonly zone: ZoneOptions;
+  readonly priority: PriorityOptions;
+  /** Below this share of endpoints that can be used all are, failing ones too, 0..1. */
+  readonly panicThreshold: number;
+  /** Undefined: endpoints begin with their whole weight. */
+  readonly slowStartMs?: number | undefined;
+  readonly sticky?: StickyOptions | undefined;
   readonly connect: ConnectOptions;
   readonly timeout: TimeoutOptions;
   readonly retry: RetryOptions;
@@ -116,7 +128,11 @@ export interface UpstreamOptions {
 
 /** DESIGN §4; configuration has the same defaults. */
 export const UPSTREAM_DEFAULTS: UpstreamOptions = {
-  balancer: 'least-request',
+  balancer: { policy: 'least-request' },
+  subsetFallback: 'none',
+  zone: { prefer: true, own: undefined, share: undefined, overprovisioning: 1.4 },
+  priority: { metadata: 'priority', levels: [], overprovisioning: 1.4 },
+  panicThreshold: 0.1,
   connect: { timeoutMs: 300, maxIdle: 256, idleTimeoutMs: 4_000, maxAgeMs: 0, max: 1_024 },
   timeout: { requestMs: 15_000, attemptMs: 5_000, hang: 'auto', stallMs: 5_000, idleMs: 300_000 },
   retry: {

@@ -1,13 +1,13 @@
 // Whether an endpoint is picked, picked last or not at all, and why: the one rule behind both the picker and what an operator sees.
-import { slotOf, type Slot } from '../balancer/picker.ts';
 import type { EndpointState } from '../telemetry/metric-sources.ts';
 import type { Endpoint } from './endpoint.ts';
 
 /**
  * `first`: picked. `doubted`: picked when there is nobody else, or when too few are in the first tier to believe that the
- * others are gone. `last`: only when there is nobody else at all. `never`: not picked.
+ * others are gone. `last`: when nobody of these is left untried. `failing`: only when nearly all fail (panic, see
+ * balancer/priority.ts). `never`: not picked. An ejected endpoint counts as failing, and is picked last.
  */
-export type Tier = 'first' | 'doubted' | 'last' | 'never';
+export type Tier = 'first' | 'doubted' | 'last' | 'failing' | 'never';
 
 export interface Placement {
   readonly tier: Tier;
@@ -20,7 +20,7 @@ const PICKED: Placement = { tier: 'first', state: 'available', why: 'picked' };
 const GONE: Placement = { tier: 'never', state: 'draining', why: 'draining: left the registry' };
 const DISABLED: Placement = { tier: 'never', state: 'disabled', why: 'disabled in the registry' };
 const WEIGHTLESS: Placement = { tier: 'never', state: 'disabled', why: 'weight 0: takes no new traffic' };
-const CRITICAL: Placement = { tier: 'never', state: 'unhealthy', why: 'the registry says: critical' };
+const CRITICAL: Placement = { tier: 'failing', state: 'unhealthy', why: 'the registry says: critical' };
 const SUSPECT: Placement = {
   tier: 'doubted',
   state: 'suspect',
@@ -39,11 +39,11 @@ export function placementOf(endpoint: Endpoint, nowMs: number): Placement {
   if (endpoint.isDraining) return GONE;
   if (!instance.enabled) return DISABLED;
   if (instance.weight <= 0) return WEIGHTLESS;
-  if (instance.health === 'critical') return CRITICAL;
   if (instance.protocol !== 'http') {
     return { tier: 'never', state: 'disabled', why: `protocol ${instance.protocol} is not supported` };
   }
-  if (endpoint.outlier.isEjected) return { tier: 'last', state: 'ejected', why: whyEjected(endpoint, nowMs) };
+  if (instance.health === 'critical') return CRITICAL;
+  if (endpoint.outlier.isEjected) return { tier: 'failing', state: 'ejected', why: whyEjected(endpoint, nowMs) };
   if (instance.leaving === true) return LEAVING;
   if (endpoint.isSuspect) return SUSPECT;
   if (endpoint.isFlapping) return FLAPPING;
@@ -54,31 +54,6 @@ export function placementOf(endpoint: Endpoint, nowMs: number): Placement {
 export function isEjectable(endpoint: Endpoint, nowMs: number): boolean {
   const { tier, state } = placementOf(endpoint, nowMs);
   return tier === 'first' || tier === 'doubted' || state === 'ejected';
-}
-
-/** The tiers of a picker over these endpoints. */
-export interface Tiers {
-  readonly tiers: readonly (readonly Slot<Endpoint>[])[];
-  /** So few are undoubted that the doubted ones are used like them. */
-  readonly isPanicking: boolean;
-}
-
-/**
- * Panic: fewer than half of those that were not ejected are undoubted. A registry that suddenly names three of a hundred
- * must not send the traffic of a hundred to three.
- */
-export function tiersOf(endpoints: Iterable<Endpoint>, nowMs: number): Tiers {
-  const first: Slot<Endpoint>[] = [];
-  const doubted: Slot<Endpoint>[] = [];
-  const last: Slot<Endpoint>[] = [];
-  for (const endpoint of endpoints) {
-    const { tier } = placementOf(endpoint, nowMs);
-    if (tier === 'never') continue;
-    const slot = slotOf(endpoint, endpoint.instance.weight);
-    (tier === 'first' ? first : tier === 'doubted' ? doubted : last).push(slot);
-  }
-  const isPanicking = doubted.length > first.length;
-  return { tiers: isPanicking ? [[...first, ...doubted], last] : [first, doubted, last], isPanicking };
 }
 
 function whyEjected({ outlier }: Endpoint, nowMs: number): string {

@@ -1,10 +1,11 @@
 // A service as its callers see it: policy, endpoints, and one picker that is replaced whenever anything changes.
-import { pickerOf } from '../balancer/policies.ts';
-import { QUEUE_PICKER, TieredPicker, unavailablePicker, type Picker } from '../balancer/picker.ts';
+import type { Picker } from '../balancer/picker.ts';
+import { PANIC_TEXT, type Panic } from '../balancer/priority.ts';
 import { ProxyError } from '../errors.ts';
 import { keyText } from '../registry/types.ts';
 import type { ServiceInstance, ServiceKey, ServiceView, Watch, WatchOptions, WatchState } from '../registry/types.ts';
 import type { Clock, Timer } from '../util/clock.ts';
+import type { Subset } from '../util/labels.ts';
 import type { Connect } from './connect.ts';
 import { ConnectionCounts } from './connection-counts.ts';
 import { Decisions } from './decisions.ts';
@@ -16,7 +17,7 @@ import type { UpstreamOptions } from './options.ts';
 import { noOutcomes, type Outcome, type OutcomeCounts } from './outcome.ts';
 import type { EjectionCause } from './outlier.ts';
 import { PickQueue } from './pick-queue.ts';
-import { tiersOf } from './placement.ts';
+import { Picking } from './picking.ts';
 import { reviewPlaces } from './places.ts';
 import { SuspectProber } from './suspects.ts';
 
@@ -41,6 +42,8 @@ export interface UpstreamContext {
   readonly clock: Clock;
   readonly connect: Connect;
   readonly watch: WatchService;
+  /** Health is not believed any more, or is again. */
+  readonly onPanic?: (upstream: string, panic: Panic) => void;
 }
 
 /** Requests wait at most this long for the first list, counted from when the watch began. */
@@ -61,12 +64,10 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope, Ha
   readonly hangs: HangWatch | undefined;
   /** For people: what was decided last, and why. */
   readonly decisions = new Decisions();
-  /** Replaced, never edited. */
-  picker: Picker<Endpoint> = QUEUE_PICKER;
+  readonly picking: Picking;
   state: WatchState = 'syncing';
   view: ServiceView | undefined = undefined;
   isKnown: boolean;
-  isPanicking = false;
   isClosed = false;
   private readonly context: UpstreamContext;
   private readonly byIdentity = new Map<string, Endpoint>();
@@ -76,6 +77,9 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope, Ha
   private readonly watch: WatchHandle;
   private readonly firstListTimer: Timer;
   private rebuildTimer: Timer | undefined = undefined;
+  private rebuildAtMs = 0;
+  /** A list came that was not read from a disk: who is new from now on is new. */
+  private hasHeardRegistry = false;
 
   /** Begins to watch. Throws what `context.watch` throws. */
   constructor(identity: UpstreamIdentity, context: UpstreamContext) {
@@ -86,6 +90,7 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope, Ha
     this.isKnown = isKnown;
     this.context = context;
     this.queue = new PickQueue(name);
+    this.picking = new Picking(options, context.clock);
     this.ejections = new Ejections(context.clock, options.outlier, this);
     this.hangs = options.timeout.hang === 'off' ? undefined : new HangWatch(context.clock, options.timeout, this);
     this.prober = new SuspectProber(context.clock, (id) => this.watch.probeFailed(id));
@@ -96,12 +101,17 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope, Ha
     this.firstListTimer = context.clock.setTimer(FIRST_LIST_MS, () => this.giveUpWaiting('no list came in time'));
   }
 
+  get picker(): Picker<Endpoint> {
+    return this.picking.picker;
+  }
+
+  pickerFor(subset: Subset): Picker<Endpoint> {
+    return this.picking.pickerFor(subset);
+  }
+
   /** A picker like the present one, whose picks change nothing of that: for explanations. */
   get trialPicker(): Picker<Endpoint> {
-    if (!(this.picker instanceof TieredPicker)) return this.picker;
-    const { clock } = this.context;
-    const { tiers } = tiersOf(this.byIdentity.values(), clock.now());
-    return pickerOf(this.options.balancer, tiers, clock, this.picker as TieredPicker<Endpoint>) ?? this.picker;
+    return this.picking.trial();
   }
 
   /** Those that the registry names. */
@@ -139,7 +149,7 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope, Ha
       const identity = identityOf(instance);
       missing.delete(identity);
       const endpoint = this.byIdentity.get(identity) ?? this.open(identity, instance);
-      if (endpoint.instance.owner !== instance.owner) endpoint.outlier.reset(this.context.clock.now());
+      if (endpoint.instance.owner !== instance.owner) this.replaced(endpoint);
       endpoint.instance = instance;
       endpoint.isRegistered = origin !== 'static';
       endpoint.isSuspect = view.suspects.has(instance.id);
@@ -147,6 +157,7 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope, Ha
     }
     for (const [identity, endpoint] of missing) this.drain(identity, endpoint);
     this.hangs?.resize(this.byIdentity.size);
+    if (origin === 'live') this.hasHeardRegistry = true;
     this.ejections.trim();
     this.rebuild();
     this.prober.watch([...this.byIdentity.values()].filter((endpoint) => endpoint.isSuspect));
@@ -174,7 +185,7 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope, Ha
 
   onEjectionsChanged(): void {
     if (this.byIdentity.size <= REBUILD_AT_ONCE) this.rebuild();
-    else this.rebuildTimer ??= this.context.clock.setTimer(COALESCE_MS, () => this.rebuild());
+    else this.rebuildIn(COALESCE_MS);
   }
 
   onFailing(endpoint: Endpoint): void {
@@ -223,32 +234,48 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope, Ha
     const { clock, connect } = this.context;
     const endpoint = new Endpoint(instance, this.options, clock, connect, this);
     this.byIdentity.set(identity, endpoint);
+    if (this.hasHeardRegistry) this.picking.slowStart?.joined(endpoint, identity, clock.now());
     return endpoint;
+  }
+
+  /** Another process has taken its place: nothing that is known of the old one holds. */
+  private replaced(endpoint: Endpoint): void {
+    const nowMs = this.context.clock.now();
+    endpoint.outlier.reset(nowMs);
+    this.picking.slowStart?.begin(endpoint, nowMs);
   }
 
   private drain(identity: string, endpoint: Endpoint): void {
     this.byIdentity.delete(identity);
     endpoint.state = 'draining';
     endpoint.stateSinceMs = this.context.clock.now();
+    this.picking.slowStart?.left(endpoint, identity);
     if (endpoint.inFlight > 0) this.leaving.add(endpoint);
     endpoint.drain();
+  }
+
+  private rebuildIn(delayMs: number): void {
+    const atMs = this.context.clock.now() + delayMs;
+    if (this.rebuildTimer !== undefined && this.rebuildAtMs <= atMs) return;
+    this.rebuildTimer?.cancel();
+    this.rebuildAtMs = atMs;
+    this.rebuildTimer = this.context.clock.setTimer(delayMs, () => this.rebuild());
   }
 
   private rebuild(): void {
     this.rebuildTimer?.cancel();
     this.rebuildTimer = undefined;
-    const { clock } = this.context;
-    const nowMs = clock.now();
+    const { picking, context } = this;
+    const nowMs = context.clock.now();
     reviewPlaces(this.byIdentity.values(), this.decisions, nowMs);
-    const { tiers, isPanicking } = tiersOf(this.byIdentity.values(), nowMs);
-    const previous = this.picker instanceof TieredPicker ? (this.picker as TieredPicker<Endpoint>) : undefined;
-    if (isPanicking !== this.isPanicking)
-      this.decisions.changed(
-        isPanicking ? 'panic: doubted endpoints are used like the others' : 'no panic any more',
-        nowMs,
-      );
-    this.isPanicking = isPanicking;
-    this.picker = pickerOf(this.options.balancer, tiers, clock, previous) ?? unavailablePicker(this.whyNobody());
+    const panicBefore = picking.panic;
+    picking.rebuild([...this.byIdentity.values()], this.whyNobody());
+    if (picking.panic !== panicBefore) {
+      this.decisions.changed(PANIC_TEXT[picking.panic], nowMs);
+      context.onPanic?.(this.name, picking.panic);
+    }
+    const stepMs = this.isClosed ? undefined : picking.slowStart?.stepMs;
+    if (stepMs !== undefined) this.rebuildIn(stepMs);
     this.queue.release();
   }
 
@@ -259,7 +286,7 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope, Ha
 
   private giveUpWaiting(reason: string): void {
     this.firstListTimer.cancel();
-    if (this.view === undefined || this.isClosed) this.picker = unavailablePicker(reason);
+    if (this.view === undefined || this.isClosed) this.picking.close(reason);
     this.queue.release();
   }
 }

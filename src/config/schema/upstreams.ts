@@ -1,13 +1,18 @@
 // `upstreams:` how the services that the app calls are called. `"*"` is merged under each alias (config/resolve.ts).
 import { z } from 'zod';
 import { duration, integer, number, text } from './scalar.ts';
+import {
+  balancer,
+  panicThreshold,
+  priority,
+  slowStart,
+  sticky,
+  subset,
+  subsetFallback,
+  zone,
+} from './upstream-balancer.ts';
 import { breaker } from './upstream-breaker.ts';
 import { outlier } from './upstream-outlier.ts';
-
-/** The policies of this version, the default first. */
-export const BALANCERS = ['least-request', 'round-robin', 'random'] as const;
-export type BalancerName = (typeof BALANCERS)[number];
-const LATER_BALANCERS: readonly string[] = ['peak-ewma', 'ring-hash'];
 
 const RETRY_REASONS = ['connect', 'reset-before-response', 'attempt-timeout'] as const;
 const retryReason = 'connect, reset-before-response, attempt-timeout, or a status from 400 to 599';
@@ -107,17 +112,19 @@ export const retry = z
 /** One entry of `upstreams:`. */
 export const upstream = z
   .strictObject({
-    balancer: z
-      .enum(BALANCERS, {
-        error: (issue) => {
-          const isLater = typeof issue.input === 'string' && LATER_BALANCERS.includes(issue.input);
-          return `least-request, round-robin or random${isLater ? ' (this one is not in this version)' : ''}`;
-        },
-      })
-      .default('least-request')
+    balancer: balancer
+      .prefault('least-request')
       .describe(
-        '`least-request`: of two random endpoints the one with less in flight. `round-robin`, `random`. All by weight.',
+        '`least-request`: of two random endpoints the one with less in flight. `round-robin`. `random`. `peak-ewma`: the one ' +
+          'expected to answer sooner. `ring-hash`, `maglev`: the same key to the same endpoint. All by weight. See [balancing](balancing.md).',
       ),
+    subset,
+    subsetFallback,
+    zone: zone.prefault({}).describe('Endpoints of our own zone first.'),
+    priority: priority.prefault({}).describe('Levels of endpoints: a higher one stands by for the lower ones.'),
+    panicThreshold,
+    slowStart,
+    sticky,
     connect: connect.prefault({}).describe('Connections to one endpoint.'),
     timeout: timeout.prefault({}).describe('Bounds on waiting.'),
     retry: retry.prefault({}).describe('When another endpoint is tried.'),
@@ -132,6 +139,7 @@ export const upstream = z
       .prefault({})
       .describe('The service behind the alias, for names that a Host cannot spell. Not under `"*"`.'),
   })
+  .transform(({ slowStart: slowStartMs, ...rest }) => ({ ...rest, slowStartMs }))
   .describe('How one service is called; the key is the name that the app calls. `"*"` holds defaults for all.');
 
 const alias = z

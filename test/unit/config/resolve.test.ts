@@ -21,7 +21,7 @@ upstreams:
       ...UPSTREAM_DEFAULTS,
       name: 'payments',
       key: { namespace: 'default', group: 'default', service: 'payments' },
-      balancer: 'random',
+      balancer: { policy: 'random' },
       timeout: { ...UPSTREAM_DEFAULTS.timeout, requestMs: 1_000, attemptMs: 100 },
       retry: {
         attempts: 2,
@@ -33,7 +33,7 @@ upstreams:
 
   it('that nobody named take what "*" says', async () => {
     const options = upstreamOptions(await configOf(yaml), 'unnamed');
-    expect(options).toMatchObject({ name: 'unnamed', balancer: 'random', timeout: { requestMs: 1_000 } });
+    expect(options).toMatchObject({ name: 'unnamed', balancer: { policy: 'random' }, timeout: { requestMs: 1_000 } });
     expect(options.key.service).toBe('unnamed');
   });
 
@@ -48,8 +48,8 @@ upstreams:
 
   it('are not fooled by names of Object.prototype', async () => {
     const config = await configOf('upstreams: { tostring: { balancer: random } }');
-    expect(upstreamOptions(config, 'toString').balancer).toBe('least-request');
-    expect(upstreamOptions(config, 'valueof').balancer).toBe('least-request');
+    expect(upstreamOptions(config, 'toString').balancer.policy).toBe('least-request');
+    expect(upstreamOptions(config, 'valueof').balancer.policy).toBe('least-request');
   });
 });
 
@@ -89,7 +89,7 @@ describe('maskedConfig', () => {
     expect(JSON.parse(JSON.stringify(masked))).toEqual(masked);
     expect(masked).toMatchObject({
       service: { metadata: { api_token: '***', version: '1' } },
-      upstreams: { a: { balancer: 'least-request' } },
+      upstreams: { a: { balancer: { policy: 'least-request' } } },
     });
   });
 });

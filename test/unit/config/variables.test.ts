@@ -51,6 +51,8 @@ describe('each variable', () => {
     [{ PILOTFISH_ADMIN: 'unix:/run/a.sock' }, ({ admin }) => admin.address, { kind: 'unix', path: '/run/a.sock' }],
     [{ ...SERVICE, PILOTFISH_ID: 'a-1' }, ({ service }) => service?.id, 'a-1'],
     [{ ...SERVICE, PILOTFISH_ZONE: 'eu-1a' }, ({ service }) => service?.zone, 'eu-1a'],
+    [{ ...SERVICE, PILOTFISH_ZONE: 'eu-1a' }, ({ upstreamDefaults }) => upstreamDefaults.zone.own, 'eu-1a'],
+    [{ PILOTFISH_ZONE: 'eu-1a' }, ({ upstreamDefaults }) => upstreamDefaults.zone.own, 'eu-1a'],
     [{ ...SERVICE, PILOTFISH_WEIGHT: '50' }, ({ service }) => service?.weight, 50],
     [{ ...SERVICE, PILOTFISH_TAGS: 'a, b,,c' }, ({ service }) => service?.tags, ['a', 'b', 'c']],
     [
@@ -194,10 +196,10 @@ describe('a variable without effect', () => {
   });
 
   it('is warned of where it speaks of an own service that is not there', async () => {
-    const { ok, warnings } = await fromEnv({ PILOTFISH_ZONE: 'eu-1a' });
+    const { ok, warnings } = await fromEnv({ PILOTFISH_WEIGHT: '50' });
     expect([ok, warnings]).toEqual([
       true,
-      ['PILOTFISH_ZONE: has no effect without an own service (PILOTFISH_SERVICE)'],
+      ['PILOTFISH_WEIGHT: has no effect without an own service (PILOTFISH_SERVICE)'],
     ]);
   });
 });

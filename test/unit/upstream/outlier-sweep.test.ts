@@ -45,7 +45,7 @@ function ejected(): number[] {
 
 function why(index: number): string {
   const endpoint = [...upstream.endpoints][index];
-  return endpoint === undefined ? '' : describeEndpoint(endpoint, clock.now()).why;
+  return endpoint === undefined ? '' : describeEndpoint(upstream, endpoint, clock.now()).why;
 }
 
 afterEach(async () => {

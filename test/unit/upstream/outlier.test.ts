@@ -4,7 +4,7 @@ import { maxEjected, OutlierRecord } from '../../../src/upstream/outlier.ts';
 import { Upstream } from '../../../src/upstream/upstream.ts';
 import { UPSTREAM_DEFAULTS, type OutlierOptions } from '../../../src/upstream/options.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
-import { FakeNetwork, FakeWatch, instance, optionsWith, ORDERS } from './fakes.ts';
+import { FakeNetwork, FakeWatch, instance, makeRequest, optionsWith, ORDERS } from './fakes.ts';
 
 const OPTIONS: OutlierOptions = UPSTREAM_DEFAULTS.outlier;
 
@@ -122,7 +122,7 @@ describe('whatever happens to an upstream of up to six', () => {
           const now = [...upstream.endpoints];
           const ejected = now.filter((endpoint) => endpoint.outlier.isEjected);
           expect(ejected.length).toBeLessThanOrEqual(maxEjected(now.length, OPTIONS.maxEjectedRatio));
-          const result = upstream.picker.pick({ attempts: [] });
+          const result = upstream.picker.pick(makeRequest());
           expect(result.kind).toBe(now.length === 0 ? 'unavailable' : 'picked');
           if (result.kind === 'picked') expect(result.endpoint.outlier.isEjected).toBe(false);
         }

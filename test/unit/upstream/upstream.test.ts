@@ -65,7 +65,7 @@ function addressesPicked(): string[] {
 
 function why(id: string): string {
   for (const endpoint of [...upstream.endpoints, ...upstream.drainingEndpoints]) {
-    if (endpoint.id === id) return describeEndpoint(endpoint, clock.now()).why;
+    if (endpoint.id === id) return describeEndpoint(upstream, endpoint, clock.now()).why;
   }
   return 'not there';
 }
@@ -156,19 +156,27 @@ describe('without an instance', () => {
 
   it('does not pick what takes no traffic, and says why', async () => {
     open();
-    watch.give([
-      instance(1, { weight: 0 }),
-      instance(2, { enabled: false }),
-      instance(3, { health: 'critical' }),
-      instance(4, { protocol: 'tcp' }),
-    ]);
+    watch.give([instance(1, { weight: 0 }), instance(2, { enabled: false }), instance(4, { protocol: 'tcp' })]);
     expect((await sendAndSettle()).result).toBe('PF_NO_ENDPOINT');
-    expect(['orders-1', 'orders-2', 'orders-3', 'orders-4'].map(why)).toEqual([
+    expect(['orders-1', 'orders-2', 'orders-4'].map(why)).toEqual([
       'weight 0: takes no new traffic',
       'disabled in the registry',
-      'the registry says: critical',
       'protocol tcp is not supported',
     ]);
+  });
+
+  it('does not pick what the registry calls critical, unless nobody else is there: then it says so', async () => {
+    open();
+    watch.give([instance(1), instance(2, { health: 'critical' })]);
+    for (let i = 0; i < 20; i++) await sendAndSettle();
+    expect(new Set(addressesPicked())).toEqual(new Set(['10.0.0.1:80']));
+    expect([why('orders-1'), why('orders-2')]).toEqual(['picked', 'the registry says: critical']);
+    expect(upstream.picking.panic).toBe('none');
+    watch.give([instance(2, { health: 'critical' })]);
+    await sendAndSettle();
+    expect(addressesPicked().at(-1)).toBe('10.0.0.2:80');
+    expect(why('orders-2')).toBe('the registry says: critical; used all the same, since too few others can be');
+    expect(upstream.picking.panic).toBe('all');
   });
 });
 
@@ -220,7 +228,7 @@ describe('an update of the list', () => {
     });
     for (let i = 0; i < 40; i++) await sendAndSettle();
     expect(new Set(addressesPicked())).toEqual(new Set(['10.0.0.1:80', '10.0.0.2:80']));
-    expect(upstream.isPanicking).toBe(false);
+    expect(upstream.picking.panic).toBe('none');
     watch.give([instance(5, { leaving: true })]);
     await sendAndSettle();
     expect(addressesPicked().at(-1)).toBe('10.0.0.5:80');
@@ -231,7 +239,7 @@ describe('an update of the list', () => {
     watch.give([instance(1), instance(2), instance(3)], { suspects: ['orders-2', 'orders-3'] });
     for (let i = 0; i < 40; i++) await sendAndSettle();
     expect(new Set(addressesPicked()).size).toBe(3);
-    expect(upstream.isPanicking).toBe(true);
+    expect(upstream.picking.panic).toBe('doubted');
   });
 
   it('probes suspects, and reports those that cannot be connected to', async () => {

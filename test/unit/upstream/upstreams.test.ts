@@ -162,7 +162,7 @@ describe('upstreams', () => {
       origin: 'live',
       balancer: 'least-request',
       isConfigured: false,
-      isPanicking: false,
+      panic: 'none',
       queued: 0,
       retryBudgetRatio: 1,
       attempts: { success: 1 },
@@ -174,6 +174,7 @@ describe('upstreams', () => {
     expect(upstreamFacts(entry, clock.now())).toEqual({
       name: 'orders',
       endpoints: { available: 2 },
+      isPanicking: false,
       breaker: 'closed',
       retryBudgetRatio: 1,
       stalenessMs: 0,

@@ -1,0 +1,61 @@
+// HOT PATH. A plan at work: one policy over the active groups; the reserves for requests that have tried all of those.
+import type { Draw } from './draw.ts';
+import { isTried, type Candidate, type PickContext, type Picker, type PickResult, type Slot } from './picker.ts';
+import type { ActiveGroup, Group, Plan } from './plan.ts';
+import { Spread, type Choose, type Portion } from './spread.ts';
+
+/** Makes the draw of one group, carrying over what `previous` (of the same group, before an update) knows. */
+export type MakeDraw<E extends Candidate> = (group: Group<E>, previous: Draw<E> | undefined) => Draw<E>;
+
+/** A reserve costs nothing before it is needed: its draw is made then. */
+interface Reserve<E extends Candidate> {
+  readonly group: Group<E>;
+  draw: Draw<E> | undefined;
+}
+
+/** Where everything was tried, the active groups again. */
+export class PlannedPicker<E extends Candidate> implements Picker<E> {
+  readonly plan: Plan<E>;
+  private readonly first: Draw<E>;
+  private readonly reserves: readonly Reserve<E>[];
+  private readonly make: MakeDraw<E>;
+  /** By the name of the group. */
+  private readonly draws = new Map<string, Draw<E>>();
+
+  /** @param active the plan's active groups. */
+  constructor(
+    plan: Plan<E>,
+    [main, ...others]: readonly [ActiveGroup<E>, ...ActiveGroup<E>[]],
+    make: MakeDraw<E>,
+    choose: Choose,
+    previous?: PlannedPicker<E>,
+  ) {
+    this.plan = plan;
+    this.make = make;
+    const portion = (group: ActiveGroup<E>): Portion<E> => {
+      const draw = make(group, previous?.draws.get(group.name));
+      this.draws.set(group.name, draw);
+      return { share: group.share, draw };
+    };
+    const mainPortion = portion(main);
+    this.first = others.length === 0 ? mainPortion.draw : new Spread(mainPortion, others.map(portion), choose);
+    this.reserves = plan.reserves.map((group) => ({ group, draw: undefined }));
+  }
+
+  pick(context: PickContext): PickResult<E> {
+    return context.attempts.length === 0 ? this.first.draw(context).picked : this.another(context).picked;
+  }
+
+  private another(context: PickContext): Slot<E> {
+    const drawn = this.first.draw(context);
+    if (!isTried(drawn, context)) return drawn;
+    const found = this.first.drawUntried(context);
+    if (found !== undefined) return found;
+    for (const reserve of this.reserves) {
+      reserve.draw ??= this.make(reserve.group, undefined);
+      const slot = reserve.draw.drawUntried(context);
+      if (slot !== undefined) return slot;
+    }
+    return drawn;
+  }
+}
