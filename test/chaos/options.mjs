@@ -5,7 +5,7 @@ export const HELP = `npm run chaos -- [options]
 
   --only a,b     faults by id (--list)
   --seconds N    of load after each fault begins, instead of its own length
-  --short        a few seconds a fault, what is a matter of time told and not judged: for CI
+  --short        most faults, a few seconds each, what is a matter of time told and not judged: for CI
   --peers        HAProxy and Envoy on the same faults, where they are installed (test/bench/install-peers.sh)
   --proxies a,b  these alone: pilotfish, haproxy, envoy
   --cores P,L    core of the proxy, core of everything else (default: the last core, the first)

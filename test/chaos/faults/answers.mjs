@@ -53,7 +53,6 @@ export const announced = {
   title: 'Connections closed after each answer, announced',
   what: 'All copies close each connection after one answer, which says `Connection: close`.',
   seconds: 10,
-  shortSeconds: 2,
   play: everywhere({ hangUp: 'announced' }),
   bars: nothingFailed,
 };
@@ -64,7 +63,6 @@ export const atOnce = {
   title: 'Connections closed after each answer, unannounced',
   what: 'All copies close each connection after one answer, which says `Connection: keep-alive`.',
   seconds: 20,
-  shortSeconds: 3,
   play: everywhere({ hangUp: 'at once' }),
   bars: nothingAvoidableFailed,
 };

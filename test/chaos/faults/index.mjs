@@ -14,7 +14,7 @@ import { storm } from './storm.mjs';
  * @property {boolean} [needsRegistry]  peers are not put to it
  * @property {() => string | undefined} [missing]  why it cannot be played here
  * @property {number} seconds    of load after the fault began
- * @property {number} shortSeconds
+ * @property {number | undefined} [shortSeconds]  the same in the short form; undefined: not part of it
  * @property {(stage: import('../stage.mjs').Stage, seconds: number) => Promise<import('../steady.mjs').Figures>} play
  * @property {(figures: import('../steady.mjs').Figures) => import('../bars.mjs').Bar[]} bars
  */

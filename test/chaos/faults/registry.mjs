@@ -22,13 +22,15 @@ const CAPACITY = { limit: 2, delayMs: 20 };
 /**
  * The same fault on each registry.
  * @param {(registry: import('../registries/index.mjs').RegistryKind) => Omit<import('./index.mjs').Fault, 'needsRegistry' | 'missing'>} fault
+ * @param {import('../registries/index.mjs').RegistryKind['id']} short  the one that is part of the short form
  * @returns {import('./index.mjs').Fault[]}
  */
-function onEach(fault) {
+function onEach(fault, short) {
   return REGISTRIES.map((registry) => {
     const one = fault(registry);
     return {
       ...one,
+      shortSeconds: registry.id === short ? one.shortSeconds : undefined,
       id: `${one.id}-${registry.id}`,
       title: `${one.title} (${registry.title})`,
       needsRegistry: true,
@@ -43,92 +45,111 @@ function registryOf(stage) {
   return /** @type {import('../registries/index.mjs').Broken} */ (stage.registry);
 }
 
-export const registryKilled = onEach(() => ({
-  id: 'registry-killed',
-  title: 'The registry killed',
-  what: 'The registry is gone (the server killed −9, the directory moved away) and does not come back.',
-  seconds: 20,
-  shortSeconds: 2,
-  play: async (stage, seconds) => (await underLoad(stage, { seconds, strike: () => registryOf(stage).kill() })).figures,
-  bars: nothingFailed,
-}));
+export const registryKilled = onEach(
+  () => ({
+    id: 'registry-killed',
+    title: 'The registry killed',
+    what: 'The registry is gone (the server killed −9, the directory moved away) and does not come back.',
+    seconds: 20,
+    shortSeconds: 2,
+    play: async (stage, seconds) =>
+      (await underLoad(stage, { seconds, strike: () => registryOf(stage).kill() })).figures,
+    bars: nothingFailed,
+  }),
+  'etcd',
+);
 
-export const emptied = onEach(() => ({
-  id: 'registry-empty',
-  title: 'The list empty',
-  what: 'All records vanish at once; the copies live on.',
-  seconds: 20,
-  shortSeconds: 2,
-  play: async (stage, seconds) =>
-    (await underLoad(stage, { seconds, strike: () => registryOf(stage).keepOnly(0) })).figures,
-  bars: nothingFailed,
-}));
+export const emptied = onEach(
+  () => ({
+    id: 'registry-empty',
+    title: 'The list empty',
+    what: 'All records vanish at once; the copies live on.',
+    seconds: 20,
+    shortSeconds: 2,
+    play: async (stage, seconds) =>
+      (await underLoad(stage, { seconds, strike: () => registryOf(stage).keepOnly(0) })).figures,
+    bars: nothingFailed,
+  }),
+  'file',
+);
 
-export const cut = onEach(() => ({
-  id: 'registry-cut',
-  title: 'The list cut to 3 %',
-  what:
-    'Of a hundred records three stay; all copies live on, and three of them could not bear the load: each takes ' +
-    `${CAPACITY.limit} requests at a time and ${CAPACITY.delayMs} ms for each.`,
-  setting: HUNDRED,
-  seconds: 30,
-  shortSeconds: 4,
-  async play(stage, seconds) {
-    await Promise.all(stage.copies.map((copy) => copy.tell(CAPACITY)));
-    return (await underLoad(stage, { seconds, strike: () => registryOf(stage).keepOnly(3) })).figures;
-  },
-  bars: nothingFailed,
-}));
+export const cut = onEach(
+  () => ({
+    id: 'registry-cut',
+    title: 'The list cut to 3 %',
+    what:
+      'Of a hundred records three stay; all copies live on, and three of them could not bear the load: each takes ' +
+      `${CAPACITY.limit} requests at a time and ${CAPACITY.delayMs} ms for each.`,
+    setting: HUNDRED,
+    seconds: 30,
+    shortSeconds: 4,
+    async play(stage, seconds) {
+      await Promise.all(stage.copies.map((copy) => copy.tell(CAPACITY)));
+      return (await underLoad(stage, { seconds, strike: () => registryOf(stage).keepOnly(3) })).figures;
+    },
+    bars: nothingFailed,
+  }),
+  'etcd',
+);
 
-export const flapping = onEach(({ id }) => ({
-  id: 'registry-flapping',
-  title: `${CHANGES_PER_SECOND.toLocaleString('en')} changes a second`,
-  what: '300 instances on three copies; half of the changes take one away or bring it back, the others change a weight.',
-  setting: { copies: 3, ports: 100 },
-  seconds: 30,
-  shortSeconds: 5,
-  async play(stage, seconds) {
-    const { adminPort, endpoints, pid } = stage;
-    /** @type {number[]} */
-    const rss = [];
-    const facts = { changesShort: 0, applies: 0, loopMs: 0, missing: 0, growth: 0 };
-    const { figures } = await underLoad(stage, {
-      seconds,
-      async strike() {
-        const plan = {
-          registry: id,
-          where: registryOf(stage).flapArgument,
-          endpoints,
-          perSecond: CHANGES_PER_SECOND,
-          seconds,
-        };
-        await loopDelayMs(adminPort);
-        const before = { applies: await appliesOf(adminPort), atMs: performance.now() };
-        const sampling = setInterval(() => rss.push(treeRssBytes(pid)), (seconds * 1_000) / 30);
-        const argv = [process.execPath, FLAPPER, JSON.stringify(plan)];
-        const text = await output(argv, stage.cores.load, seconds * 1_000 + 20_000).finally(() =>
-          clearInterval(sampling),
-        );
-        /** @type {{ changes: number, seconds: number }} */
-        const made = parse(text);
-        facts.loopMs = await loopDelayMs(adminPort);
-        facts.applies = ((await appliesOf(adminPort)) - before.applies) / ((performance.now() - before.atMs) / 1_000);
-        facts.changesShort = Math.max(0, 1 - made.changes / made.seconds / CHANGES_PER_SECOND);
-        await sleep(LAST_LIST_MS);
-        facts.missing = endpoints.length - (await endpointsOf(adminPort));
-      },
-    });
-    // The first third is the warm-up of heap and compiler.
-    facts.growth = median(rss.slice(-5)) / median(rss.slice(10, 15)) - 1;
-    Object.assign(figures.facts, facts);
-    return figures;
-  },
-  bars: (figures) => [
-    ...nothingFailed(figures),
-    atMost('changes short of the plan, in percent', figures.facts.changesShort * 100, 5, '%'),
-    atMost('lists applied a second', figures.facts.applies, 50),
-    atMost('p99 of the event loop’s delay', figures.facts.loopMs, 20, 'ms'),
-    atMost('memory grown between the second and the last third, in percent', figures.facts.growth * 100, 10, '%', true),
-    atMost('instances missing in the end', figures.facts.missing, 0),
-  ],
-}));
+export const flapping = onEach(
+  ({ id }) => ({
+    id: 'registry-flapping',
+    title: `${CHANGES_PER_SECOND.toLocaleString('en')} changes a second`,
+    what: '300 instances on three copies; half of the changes take one away or bring it back, the others change a weight.',
+    setting: { copies: 3, ports: 100 },
+    seconds: 30,
+    shortSeconds: 5,
+    async play(stage, seconds) {
+      const { adminPort, endpoints, pid } = stage;
+      /** @type {number[]} */
+      const rss = [];
+      const facts = { changesShort: 0, applies: 0, loopMs: 0, missing: 0, growth: 0 };
+      const { figures } = await underLoad(stage, {
+        seconds,
+        async strike() {
+          const plan = {
+            registry: id,
+            where: registryOf(stage).flapArgument,
+            endpoints,
+            perSecond: CHANGES_PER_SECOND,
+            seconds,
+          };
+          await loopDelayMs(adminPort);
+          const before = { applies: await appliesOf(adminPort), atMs: performance.now() };
+          const sampling = setInterval(() => rss.push(treeRssBytes(pid)), (seconds * 1_000) / 30);
+          const argv = [process.execPath, FLAPPER, JSON.stringify(plan)];
+          const text = await output(argv, stage.cores.load, seconds * 1_000 + 20_000).finally(() =>
+            clearInterval(sampling),
+          );
+          /** @type {{ changes: number, seconds: number }} */
+          const made = parse(text);
+          facts.loopMs = await loopDelayMs(adminPort);
+          facts.applies = ((await appliesOf(adminPort)) - before.applies) / ((performance.now() - before.atMs) / 1_000);
+          facts.changesShort = Math.max(0, 1 - made.changes / made.seconds / CHANGES_PER_SECOND);
+          await sleep(LAST_LIST_MS);
+          facts.missing = endpoints.length - (await endpointsOf(adminPort));
+        },
+      });
+      // The first third is the warm-up of heap and compiler.
+      facts.growth = median(rss.slice(-5)) / median(rss.slice(10, 15)) - 1;
+      Object.assign(figures.facts, facts);
+      return figures;
+    },
+    bars: (figures) => [
+      ...nothingFailed(figures),
+      atMost('changes short of the plan, in percent', figures.facts.changesShort * 100, 5, '%'),
+      atMost('lists applied a second', figures.facts.applies, 50),
+      atMost('p99 of the event loop’s delay', figures.facts.loopMs, 20, 'ms'),
+      atMost(
+        'memory grown between the second and the last third, in percent',
+        figures.facts.growth * 100,
+        10,
+        '%',
+        true,
+      ),
+      atMost('instances missing in the end', figures.facts.missing, 0),
+    ],
+  }),
+  'file',
+);

@@ -25,7 +25,6 @@ export const storm = {
   setting: { isUrgent: false },
   missing: missingCpuShare,
   seconds: 15,
-  shortSeconds: 4,
   async play(stage, seconds) {
     const remove = setCpuShare(stage.pid, SHARE);
     stage.atEnd(remove);
