@@ -1,5 +1,6 @@
 // A real etcd of one member, with records of ours in it.
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { noop } from 'cockatiel';
 import { Etcd3 } from 'etcd3';
 import { find } from '../../bench/find.mjs';
@@ -9,6 +10,7 @@ import { SERVICE } from '../service.mjs';
 
 const PREFIX = `/pilotfish/default/default/${SERVICE}/`;
 const START_MS = 20_000;
+const ASK_MS = 100;
 
 /**
  * The keys of the service's records.
@@ -55,6 +57,7 @@ export const etcdRegistry = {
       } catch (error) {
         if (performance.now() > end || !one.alive())
           throw new Error(`etcd: ${String(error)} ${one.complaint()}`, { cause: error });
+        await sleep(ASK_MS);
       }
     }
     await Promise.all(endpoints.map((_, i) => records.put(i, 100)));
