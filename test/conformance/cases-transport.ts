@@ -103,10 +103,10 @@ export const TRANSPORT_CASES: readonly Case[] = [
       await seen.until('a change is seen', 2_000, () => seen.find('e') !== undefined);
       const told = members.map(({ network }, n) => network.answerBytes - (before[n] ?? 0));
       const inUse = members[told.indexOf(Math.max(...told))];
-      inUse?.freeze();
+      await inUse?.freeze();
       await cluster.plant([instance('f')]);
       await seen.until('seen by way of another node', 20_000, () => seen.find('f') !== undefined);
-      inUse?.thaw();
+      await inUse?.thaw();
       await seen.until('all is well', 5_000, () => handle.state === 'registered' && seen.watch.state === 'live');
 
       await Promise.all(members.slice(0, 2).map((member) => member.kill()));

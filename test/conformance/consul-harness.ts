@@ -32,7 +32,7 @@ const CANNOT: Readonly<Partial<Record<Need, string>>> = {
 export async function consulHarnesses(): Promise<Harness[]> {
   const servers = await findConsul();
   return (SCALE.isFull ? servers : forShortForm(servers)).map((server) => {
-    const isOurs = server.found.from === 'binary';
+    const isOurs = server.found.from !== 'variable';
     const elsewhere = { server: ELSEWHERE, rights: ELSEWHERE, credentials: ELSEWHERE, tls: ELSEWHERE };
     const oneByOne = turns();
     return {

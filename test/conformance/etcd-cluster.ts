@@ -1,24 +1,28 @@
 // Three etcd members that are one cluster, each behind a proxy of its own.
 import { createEtcdAdapter } from '../../adapters/etcd/etcd.ts';
 import { FaultProxy } from '../support/fault-proxy.ts';
-import { EtcdProcess } from '../support/servers/etcd.ts';
+import { EtcdProcess, peerUrl, type EtcdMember } from '../support/servers/etcd.ts';
+import type { OwnedServer } from '../support/servers/index.ts';
 import { freePorts } from '../support/servers/process.ts';
 import { until } from '../support/until.ts';
 import { EtcdAdmin } from './etcd-admin.ts';
 import type { ClusterMember, ClusterSpace } from './harness.ts';
 
 const PREFIX = '/pilotfish';
-const NAMES = ['m1', 'm2', 'm3'];
+const SIZE = 3;
 /** An election takes a second or two; a busy machine is given more. */
 const LEADER_WITHIN_MS = 20_000;
 
 /** `close` ends all members and leaves nothing behind. */
-export async function openEtcdCluster(binary: string): Promise<ClusterSpace & { close(): Promise<void> }> {
-  const peerPorts = await freePorts(NAMES.map((_, n) => n));
-  const cluster = NAMES.map((name, n) => `${name}=http://127.0.0.1:${peerPorts[n]}`).join();
-  const members = await Promise.all(
-    NAMES.map((name, n) => Member.start(binary, { name, peerPort: peerPorts[n] ?? 0, cluster })),
-  );
+export async function openEtcdCluster(found: OwnedServer): Promise<ClusterSpace & { close(): Promise<void> }> {
+  const ports = await freePorts(Array.from({ length: SIZE }, (_, n) => n));
+  const all = ports.map((peerPort) => ({
+    name: `m${peerPort}`,
+    peerPort,
+    url: peerUrl(found, `m${peerPort}`, peerPort),
+  }));
+  const cluster = all.map(({ name, url }) => `${name}=${url}`).join();
+  const members = await Promise.all(all.map((member) => Member.start(found, { ...member, cluster })));
   const leader = (): Promise<Member> =>
     until(
       'a member leads',
@@ -55,8 +59,8 @@ class Member implements ClusterMember {
     this.admin = new EtcdAdmin(server.address, PREFIX);
   }
 
-  static async start(binary: string, member: { name: string; peerPort: number; cluster: string }): Promise<Member> {
-    const server = await EtcdProcess.start(binary, { member });
+  static async start(found: OwnedServer, member: EtcdMember): Promise<Member> {
+    const server = await EtcdProcess.start(found, { member });
     return new Member(server, await FaultProxy.start({ host: '127.0.0.1', port: server.port }));
   }
 
@@ -73,14 +77,14 @@ class Member implements ClusterMember {
     return this.server.restart();
   }
 
-  freeze(): void {
+  async freeze(): Promise<void> {
     this.isFrozen = true;
-    this.server.freeze();
+    await this.server.freeze();
   }
 
-  thaw(): void {
+  async thaw(): Promise<void> {
     this.isFrozen = false;
-    this.server.thaw();
+    await this.server.thaw();
   }
 
   async close(): Promise<void> {

@@ -6,7 +6,7 @@ import type { ServiceKey } from '../../src/registry/types.ts';
 import { canMakeCertificates } from '../support/certificates.ts';
 import { FaultProxy } from '../support/fault-proxy.ts';
 import { EtcdProcess, findEtcd } from '../support/servers/etcd.ts';
-import { forShortForm, type ServerVersion } from '../support/servers/index.ts';
+import { forShortForm, type OwnedServer, type ServerVersion } from '../support/servers/index.ts';
 import { EtcdAdmin, ROOT, USER } from './etcd-admin.ts';
 import { openEtcdCluster } from './etcd-cluster.ts';
 import { SCALE, type Harness, type Need, type Space } from './harness.ts';
@@ -24,7 +24,7 @@ const CANNOT: Readonly<Partial<Record<Need, string>>> = {
 export async function etcdHarnesses(): Promise<Harness[]> {
   const servers = await findEtcd();
   return (SCALE.isFull ? servers : forShortForm(servers)).map((server) => {
-    const isOurs = server.found.from === 'binary';
+    const isOurs = server.found.from !== 'variable';
     const elsewhere = {
       server: ELSEWHERE,
       rights: ELSEWHERE,
@@ -42,7 +42,7 @@ export async function etcdHarnesses(): Promise<Harness[]> {
 }
 
 async function openSpace({ found }: ServerVersion, needs: readonly Need[]): Promise<Space> {
-  const own = found.from === 'binary' ? await EtcdProcess.start(found.path) : undefined;
+  const own = found.from === 'variable' ? undefined : await EtcdProcess.start(found);
   const address = own?.address ?? (found.from === 'variable' ? found.address : '');
   const prefix = own === undefined ? `${PREFIX}-test-${randomUUID()}` : PREFIX;
   const [host = '', port = ''] = address.split(/:(?=\d+$)/);
@@ -50,9 +50,9 @@ async function openSpace({ found }: ServerVersion, needs: readonly Need[]): Prom
   const needsProxy = own === undefined || needs.includes('network');
   const proxy = needsProxy ? await FaultProxy.start({ host, port: Number(port) }) : undefined;
   const hasRights = needs.includes('rights') || needs.includes('credentials');
-  const binary = found.from === 'binary' ? found.path : '';
-  const tls = needs.includes('tls') ? await openTlsSpace(tlsBackend(binary)) : undefined;
-  const cluster = needs.includes('cluster') ? await openEtcdCluster(binary) : undefined;
+  const isOurs = found.from !== 'variable';
+  const tls = isOurs && needs.includes('tls') ? await openTlsSpace(tlsBackend(found)) : undefined;
+  const cluster = isOurs && needs.includes('cluster') ? await openEtcdCluster(found) : undefined;
   const admin = new EtcdAdmin(address, prefix);
   if (hasRights) await admin.enableRights();
   const base: EtcdOptions = { endpoints: [`http://${proxy?.address ?? address}`], prefix };
@@ -107,9 +107,9 @@ async function openSpace({ found }: ServerVersion, needs: readonly Need[]): Prom
   };
 }
 
-function tlsBackend(binary: string): TlsBackend {
+function tlsBackend(found: OwnedServer): TlsBackend {
   return {
-    start: (tls) => EtcdProcess.start(binary, { tls }),
+    start: (tls) => EtcdProcess.start(found, { tls }),
     open: (address, tls) => createEtcdAdapter({ endpoints: [`https://${address}`], tls }, { allowLoopback: true }),
   };
 }

@@ -95,8 +95,8 @@ export interface ClusterMember {
   kill(): Promise<void>;
   /** Resolves when it answers, which takes a majority of members. */
   restart(): Promise<void>;
-  freeze(): void;
-  thaw(): void;
+  freeze(): Promise<void>;
+  thaw(): Promise<void>;
 }
 
 /** One registry, in one version. */

@@ -35,7 +35,7 @@ const JWT_PREFIX = 'eyJhbGciOi';
 export async function nacosHarnesses(): Promise<Harness[]> {
   const servers = await findNacos();
   return servers
-    .filter(({ found }) => found.from === 'binary')
+    .filter(({ found }) => found.from !== 'variable')
     .flatMap((server) => {
       let running: Promise<NacosProcess> | undefined;
       return DRIVERS.map(({ driver, suffix, cannot }) => ({
@@ -59,9 +59,9 @@ export async function nacosHarnesses(): Promise<Harness[]> {
     });
 }
 
-function startOne(server: ServerVersion): Promise<NacosProcess> {
-  if (server.found.from !== 'binary') throw new Error('not ours to start');
-  return NacosProcess.start(server.found.path, { hasAuth: true });
+function startOne({ found }: ServerVersion): Promise<NacosProcess> {
+  if (found.from === 'variable') throw new Error('not ours to start');
+  return NacosProcess.start(found, { hasAuth: true });
 }
 
 let spaces = 0;

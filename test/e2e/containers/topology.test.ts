@@ -14,7 +14,7 @@ const SIDECARS = ['orders-1-sidecar', 'orders-2-sidecar', 'shop-sidecar'] as con
 /** Registries with a server, and its image: of several versions the first that is to be had, then named by a variable. */
 const REGISTRIES = [
   { name: 'etcd', images: ['quay.io/coreos/etcd:v3.6.16'], variable: undefined },
-  { name: 'consul', images: ['hashicorp/consul:1.20'], variable: undefined },
+  { name: 'consul', images: ['hashicorp/consul:1.20.5'], variable: undefined },
   {
     name: 'nacos',
     images: ['nacos/nacos-server:v2.5.1', 'nacos/nacos-server:v2.3.2'],

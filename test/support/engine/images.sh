@@ -30,11 +30,15 @@ archive() {
 
 digest() { cat "$@" | sha256sum | cut -c 1-16; }
 
+# made_of NAME: the archive that a stand-in was made of; nothing for an official image. Fails where there is neither.
+made_of() { docker image inspect --format '{{index .Config.Labels "pilotfish.stand-in"}}' "$1" 2>/dev/null; }
+
 # import ARCHIVE NAME [INSTRUCTION…]: one layer, as a Dockerfile's instructions describe it.
 import() {
   local file=$1 name=$2 changes=()
   shift 2
-  for instruction in 'LABEL pilotfish.stand-in=true' "$@"; do changes+=(--change "$instruction"); done
+  if [ "$(made_of "$name")" = "${file##*/}" ]; then return; fi
+  for instruction in "LABEL pilotfish.stand-in=${file##*/}" "$@"; do changes+=(--change "$instruction"); done
   docker import "${changes[@]}" "$file" "$name" >/dev/null
 }
 
@@ -54,7 +58,7 @@ stand_in() {
       "$name" 'ENV PATH=/usr/local/bin' 'CMD ["/usr/local/bin/etcd"]' 'EXPOSE 2379 2380'
     ;;
   hashicorp/consul:*)
-    program=$(find "$cache/servers" -path "*/consul-$version*/consul" | sort -V | tail -n 1)
+    program=$cache/servers/consul-$version/consul
     [ -x "$program" ] || return 1
     import "$(archive "consul-$version" "$(digest "$program")" bash "$here/program-root.sh" "$program" /bin/consul)" \
       "$name" 'ENV PATH=/bin' 'ENTRYPOINT ["/bin/consul"]' 'CMD ["agent", "-dev", "-client", "0.0.0.0"]' \
@@ -74,7 +78,8 @@ stand_in() {
 failed=0
 unreachable=' '
 for name in "$@"; do
-  if docker image inspect "$name" >/dev/null 2>&1; then
+  # A stand-in is looked at again where one may be made: it gives way to what it stands for.
+  if archive_name=$(made_of "$name") && { [ -z "$archive_name" ] || ! "$stand_ins"; }; then
     echo "$name: there"
     continue
   fi

@@ -1,9 +1,11 @@
 // Whether an engine has the images that tests run, by their official names: there, pulled, or, in one of our own, stand-ins.
 import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Engine } from './engine.ts';
 
 const SCRIPT = fileURLToPath(new URL('images.sh', import.meta.url));
+const LIST = fileURLToPath(new URL('../servers/images.txt', import.meta.url));
 /** Several hundred megabytes to pull, or to pack. */
 const EACH_MS = 400_000;
 
@@ -29,4 +31,24 @@ export function ensureImages(
       },
     );
   });
+}
+
+/**
+ * The images of one repository in servers/images.txt. In the full form all that can be had; else those that the engine has
+ * already, or, where it has none, the first of the list: no version is pulled for a run that looks at one.
+ */
+export async function serverImages(
+  engine: Engine,
+  repository: string,
+): Promise<{ readonly there: readonly string[]; readonly missing: ReadonlyMap<string, string> }> {
+  const names = readFileSync(LIST, 'utf8')
+    .split('\n')
+    .filter((line) => line.startsWith(`${repository}:`));
+  const isFull = process.env['PILOTFISH_CONFORMANCE'] === 'full';
+  const has = await Promise.all(names.map((name) => engine.docker.hasImage(name)));
+  const there = names.filter((_, n) => has[n]);
+  if (!isFull && there.length > 0) return { there, missing: new Map() };
+  const wanted = isFull ? names : names.slice(0, 1);
+  const missing = await ensureImages(engine, wanted);
+  return { there: wanted.filter((name) => !missing.has(name)), missing };
 }

@@ -1,9 +1,10 @@
 // Real Consul servers for tests: found, started on free ports with a data directory of their own, killed, wiped, ended.
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { findServers, type FoundServer, type ServerVersion } from './index.ts';
-import { OwnServer, type ServerTls } from './own-server.ts';
-import { freePorts, serverDirectory, ServerProcess, type ServerDirectory } from './process.ts';
+import { findServers, versionOfImage, type FoundServer, type ServerVersion } from './index.ts';
+import { OwnServer, runOf, type Place, type ServerTls } from './own-server.ts';
+import { freePorts } from './process.ts';
+import type { ServerRun } from './run.ts';
 
 /** How a server is started. */
 export interface ConsulServerOptions {
@@ -18,10 +19,11 @@ export interface ConsulServerOptions {
 /** The token of servers with `acl` that may do everything. */
 export const TOKEN = '0b16c0de-7000-4000-8000-000000000007';
 
-/** Every version that is there: `PILOTFISH_TEST_CONSUL`, `consul` of the path, the cache. */
+/** Every version that is there: `PILOTFISH_TEST_CONSUL`, official images, `consul` of the path, the cache. */
 export function findConsul(): Promise<ServerVersion[]> {
   const releases = ['1.8', '1.20'];
-  return findServers({ name: 'consul', variable: 'PILOTFISH_TEST_CONSUL', file: 'consul', releases, versionOf });
+  const query = { name: 'consul', variable: 'PILOTFISH_TEST_CONSUL', image: 'hashicorp/consul', file: 'consul' };
+  return findServers({ ...query, releases, versionOf });
 }
 
 /** A server of its own, in server mode with its data on disk: what it forgets by a kill, it really forgets. Wiped,
@@ -30,40 +32,35 @@ export class ConsulProcess extends OwnServer {
   readonly isTls: boolean;
   private readonly token: string | undefined;
 
-  private constructor(port: number, options: ConsulServerOptions, ...own: [ServerProcess, ServerDirectory]) {
-    super(port, ...own);
+  private constructor(port: number, options: ConsulServerOptions, run: ServerRun) {
+    super(port, run);
     this.isTls = options.tls !== undefined;
     this.token = options.acl === true ? TOKEN : undefined;
   }
 
   /** Resolves when it leads itself and answers. */
-  static async start(server: ServerVersion, options: ConsulServerOptions = {}): Promise<ConsulProcess> {
-    if (server.found.from !== 'binary') throw new Error('a server that is named by a variable is not ours to start');
+  static async start({ found, version }: ServerVersion, options: ConsulServerOptions = {}): Promise<ConsulProcess> {
+    if (found.from === 'variable') throw new Error('a server that is named by a variable is not ours to start');
     const [port = 0, rpc = 0, serf = 0, wan = 0] = await freePorts([0, 1, 2, 3]);
-    const directory = serverDirectory('consul');
     const { tls } = options;
-    const args = [
+    const words = ({ host, data, file }: Place): string[] => [
       ...['agent', '-server', '-bootstrap-expect=1', '-node=n1', '-bind=127.0.0.1', '-log-level=warn'],
-      ...['-data-dir', `${directory.path}/data`, '-http-port', tls === undefined ? String(port) : '-1'],
+      ...['-client', host],
+      ...['-data-dir', data, '-http-port', tls === undefined ? String(port) : '-1'],
       ...['-server-port', String(rpc), '-serf-lan-port', String(serf), '-serf-wan-port', String(wan)],
-      ...['-dns-port=-1', '-grpc-port=-1', '-hcl', configuration(server.version, options)],
+      ...['-dns-port=-1', '-grpc-port=-1', '-hcl', configuration(version, options, file)],
       ...(tls === undefined ? [] : ['-https-port', String(port)]),
-      ...(isOld(server.version) ? [] : ['-grpc-tls-port=-1']),
+      ...(isOld(version) ? [] : ['-grpc-tls-port=-1']),
     ];
-    const own = new ConsulProcess(port, options, new ServerProcess({ command: server.found.path, args }), directory);
-    try {
-      await own.restart();
-    } catch (error) {
-      await own.close();
-      throw error;
-    }
-    return own;
+    const image = { program: [], data: '/consul/data' };
+    const run = await runOf(found, { name: 'consul', words, ports: [port], image });
+    return new ConsulProcess(port, options, run).started();
   }
 
   /** Resolves when it leads and knows itself. */
   restart(): Promise<void> {
-    return this.process.start(async () => {
-      if (this.isTls) return this.output.some((line) => line.includes('agent running'));
+    return this.run.start(async () => {
+      if (this.isTls) return this.output.has('agent running');
       const nodes = await this.call('GET', '/v1/catalog/nodes?consistent');
       return Array.isArray(nodes) && nodes.some((node) => (node as { Node?: unknown }).Node === 'n1');
     });
@@ -98,9 +95,12 @@ export async function callConsul(
   }
 }
 
-function configuration(version: string, { acl, tls, hcl }: ConsulServerOptions): string {
+function configuration(version: string, { acl, tls, hcl }: ConsulServerOptions, file: Place['file']): string {
   const initial = isOld(version) ? 'master' : 'initial_management';
-  const files = tls === undefined ? '' : `cert_file = "${tls.cert}" key_file = "${tls.key}" ca_file = "${tls.ca}"`;
+  const files =
+    tls === undefined
+      ? ''
+      : `cert_file = "${file(tls.cert)}" key_file = "${file(tls.key)}" ca_file = "${file(tls.ca)}"`;
   return [
     'performance { raft_multiplier = 1 }',
     'disable_update_check = true',
@@ -129,6 +129,7 @@ async function versionOf(found: FoundServer): Promise<string> {
     const { stdout } = await promisify(execFile)(found.path, ['version']);
     return /v(\d+\.\d+\.\d+)/.exec(stdout)?.[1] ?? 'unknown';
   }
+  if (found.from === 'image') return versionOfImage(found.image);
   const token = process.env['PILOTFISH_TEST_CONSUL_TOKEN'];
   const answer = await fetch(`http://${found.address}/v1/agent/self`, {
     headers: token === undefined ? {} : { 'x-consul-token': token },

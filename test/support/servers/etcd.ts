@@ -2,14 +2,15 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { Etcd3 } from 'etcd3';
-import { findServers, type FoundServer, type ServerVersion } from './index.ts';
-import { OwnServer, type ServerTls } from './own-server.ts';
-import { freePorts, serverDirectory, ServerProcess } from './process.ts';
+import { findServers, versionOfImage, type FoundServer, type OwnedServer, type ServerVersion } from './index.ts';
+import { OwnServer, runOf, type Place, type ServerTls } from './own-server.ts';
+import { freePorts } from './process.ts';
 
-/** Every version that is there: `PILOTFISH_TEST_ETCD`, `etcd` of the path, the cache. */
+/** Every version that is there: `PILOTFISH_TEST_ETCD`, official images, `etcd` of the path, the cache. */
 export function findEtcd(): Promise<ServerVersion[]> {
   const releases = ['3.4', '3.5', '3.6', '3.7'];
-  return findServers({ name: 'etcd', variable: 'PILOTFISH_TEST_ETCD', file: 'etcd', releases, versionOf });
+  const query = { name: 'etcd', variable: 'PILOTFISH_TEST_ETCD', image: 'quay.io/coreos/etcd', file: 'etcd' };
+  return findServers({ ...query, releases, versionOf });
 }
 
 /** How a member is started. */
@@ -21,50 +22,52 @@ export interface EtcdServerOptions {
 
 /** One member of several, which are started at the same time. */
 export interface EtcdMember {
+  /** Nobody else's: in a container it is its host's name. */
   readonly name: string;
   readonly peerPort: number;
-  /** `name=http://127.0.0.1:port`, of all members, separated by commas. */
+  /** Where the others reach it: see `peerUrl`. */
+  readonly url: string;
+  /** `name=url`, of all members, separated by commas. */
   readonly cluster: string;
+}
+
+/** Where members of a cluster reach each other. */
+export function peerUrl({ from }: OwnedServer, name: string, port: number): string {
+  return `http://${from === 'binary' ? '127.0.0.1' : name}:${port}`;
 }
 
 /** A running member that is ours to break. Wiped, one that is alone comes back with the same cluster id and revision 1. */
 export class EtcdProcess extends OwnServer {
   /** Resolves when it has a leader and answers. */
-  static async start(binary: string, options: EtcdServerOptions = {}): Promise<EtcdProcess> {
+  static async start(found: OwnedServer, options: EtcdServerOptions = {}): Promise<EtcdProcess> {
     const [port = 0, freePort = 0] = await freePorts([0, 1]);
-    const alone = { name: 'm', peerPort: freePort, cluster: `m=http://127.0.0.1:${freePort}` };
-    const { tls, member = alone } = options;
-    const directory = serverDirectory('etcd');
-    const [scheme, peers] = [tls === undefined ? 'http' : 'https', `http://127.0.0.1:${member.peerPort}`];
-    const args = [
-      ...['--name', member.name, '--data-dir', `${directory.path}/data`, '--initial-cluster', member.cluster],
-      ...['--listen-client-urls', `${scheme}://127.0.0.1:${port}`],
+    const url = `http://127.0.0.1:${freePort}`;
+    const { tls, member = { name: 'm', peerPort: freePort, url, cluster: `m=${url}` } } = options;
+    const scheme = tls === undefined ? 'http' : 'https';
+    const words = ({ host, data, file }: Place): string[] => [
+      ...['--name', member.name, '--data-dir', data, '--initial-cluster', member.cluster],
+      ...['--listen-client-urls', `${scheme}://${host}:${port}`],
       ...['--advertise-client-urls', `${scheme}://127.0.0.1:${port}`],
-      ...['--listen-peer-urls', peers, '--initial-advertise-peer-urls', peers],
+      ...['--listen-peer-urls', `http://${host}:${member.peerPort}`],
+      ...['--initial-advertise-peer-urls', member.url],
       ...['--heartbeat-interval', '50', '--election-timeout', '500', '--bcrypt-cost', '4'],
-      ...(tls === undefined ? [] : ['--cert-file', tls.cert, '--key-file', tls.key]),
-      ...(tls?.verifiesClients === true ? ['--trusted-ca-file', tls.ca, '--client-cert-auth'] : []),
+      ...(tls === undefined ? [] : ['--cert-file', file(tls.cert), '--key-file', file(tls.key)]),
+      ...(tls?.verifiesClients === true ? ['--trusted-ca-file', file(tls.ca), '--client-cert-auth'] : []),
     ];
     // Whatever the machine says of an etcd of its own must not reach ours.
     const env = Object.fromEntries(
       Object.keys(process.env)
-        .filter((name) => name.startsWith('ETCD'))
-        .map((name) => [name, '']),
+        .filter((variable) => variable.startsWith('ETCD'))
+        .map((variable) => [variable, '']),
     );
-    const server = new EtcdProcess(port, new ServerProcess({ command: binary, args, env }), directory);
-    try {
-      await server.restart();
-    } catch (error) {
-      await server.close();
-      throw error;
-    }
-    return server;
+    const alias = options.member === undefined ? {} : { alias: member.name };
+    const image = { program: ['/usr/local/bin/etcd'], data: '/etcd-data', ...alias };
+    const run = await runOf(found, { name: 'etcd', words, ports: [port], image, env });
+    return new EtcdProcess(port, run).started();
   }
 
   restart(): Promise<void> {
-    const serving = /serving (insecure )?client (requests|traffic)/;
-    this.process.output.length = 0;
-    return this.process.start(() => Promise.resolve(this.output.some((line) => serving.test(line))));
+    return this.run.start(() => Promise.resolve(this.output.has(/serving (insecure )?client (requests|traffic)/)));
   }
 }
 
@@ -73,6 +76,7 @@ async function versionOf(found: FoundServer): Promise<string> {
     const { stdout } = await promisify(execFile)(found.path, ['--version']);
     return /etcd Version: (\S+)/.exec(stdout)?.[1] ?? 'of unknown version';
   }
+  if (found.from === 'image') return versionOfImage(found.image);
   const client = new Etcd3({ hosts: `http://${found.address}`, dialTimeout: 3_000 });
   try {
     return (await client.maintenance.status({ deadline: Date.now() + 3_000 })).version;

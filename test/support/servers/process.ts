@@ -6,7 +6,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { killAtExit } from '../children.ts';
-import { until } from '../until.ts';
+import { awaitReady, OutputLines, type ServerRun } from './run.ts';
 
 /** What is started, again and again with the same words. */
 export interface ServerCommand {
@@ -14,10 +14,10 @@ export interface ServerCommand {
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** Its own; the data are in `data`. */
+  readonly directory: ServerDirectory;
 }
 
-/** Lines of output that are kept for the message of a start that failed. */
-const KEPT_LINES = 200;
 /** Below what systems give to outgoing connections, so that nobody takes a port while its server is down. */
 const FIRST_PORT = 20_000;
 const LAST_PORT = 31_999;
@@ -26,8 +26,8 @@ const LAST_PORT = 31_999;
 const diesWithParent = process.platform === 'linux' && spawnSync('setpriv', ['--version']).status === 0;
 
 /** A server that can be killed, frozen and started again. */
-export class ServerProcess {
-  readonly output: string[] = [];
+export class ServerProcess implements ServerRun {
+  readonly output = new OutputLines();
   private readonly what: ServerCommand;
   private child: ChildProcess | undefined = undefined;
   private ended: Promise<void> = Promise.resolve();
@@ -44,7 +44,6 @@ export class ServerProcess {
     return this.child !== undefined;
   }
 
-  /** Starts it and waits until `isReady` holds; rejects with the last lines of its output where it ends before, or never is. */
   async start(isReady: () => Promise<boolean>, withinMs = 30_000): Promise<void> {
     if (this.child !== undefined) throw new Error('the server is running');
     const { command, args, env, cwd } = this.what;
@@ -55,12 +54,10 @@ export class ServerProcess {
       env: { ...process.env, ...env },
     });
     this.child = child;
+    this.output.clear();
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8');
-      stream.on('data', (text: string) => {
-        this.output.push(...text.split('\n').filter((line) => line !== ''));
-        this.output.splice(0, this.output.length - KEPT_LINES);
-      });
+      stream.on('data', (text: string) => this.output.add(text));
     }
     killAtExit(child);
     this.ended = new Promise((resolve) => {
@@ -70,33 +67,36 @@ export class ServerProcess {
       };
       child.once('exit', end);
       child.once('error', (error) => {
-        this.output.push(error.message);
+        this.output.add(`${error.message}\n`);
         end();
       });
     });
-    const look = async (): Promise<boolean> => {
-      if (this.child !== child) throw new Error(`${command} ended:\n${this.output.join('\n')}`);
-      return isReady().catch(() => false);
-    };
-    await until(`${command} is ready`, look, { withinMs, everyMs: 20 }).catch((error: unknown) => {
-      child.kill('SIGKILL');
-      throw new Error(`${String(error)}\n${this.output.join('\n')}`);
-    });
+    await awaitReady(this, command, isReady, withinMs);
   }
 
-  /** Ends it (−9 unless said) and waits until it is gone. Without effect where it is gone already. */
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     this.child?.kill(signal);
     await this.ended;
   }
 
-  /** Stops it in its tracks: its sockets stay open, and nobody answers. */
-  freeze(): void {
+  freeze(): Promise<void> {
     this.child?.kill('SIGSTOP');
+    return Promise.resolve();
   }
 
-  thaw(): void {
+  thaw(): Promise<void> {
     this.child?.kill('SIGCONT');
+    return Promise.resolve();
+  }
+
+  async wipe(): Promise<void> {
+    await this.kill();
+    await rm(join(this.what.directory.path, 'data'), { recursive: true, force: true });
+  }
+
+  async close(): Promise<void> {
+    await this.kill(); // SIGKILL ends a frozen one, too.
+    await this.what.directory.remove();
   }
 }
 

@@ -7,7 +7,8 @@ version=2.3.2
 root=${PILOTFISH_CACHE:-$HOME/.cache/pilotfish}
 cache=$root/servers/nacos-$version
 repository=${M2_REPO:-$root/m2} # In the cache, too: the class path names the jars where they lie.
-if [[ -s $cache/ready && $here/pom.xml -ot $cache/ready && $here/src/NacosMain.java -ot $cache/ready ]]; then
+if [[ -s $cache/ready && $here/pom.xml -ot $cache/ready && $here/src/NacosMain.java -ot $cache/ready ]] &&
+  cmp -s "$here/application.properties" "$cache/application.properties"; then
   echo "$cache"
   exit 0
 fi

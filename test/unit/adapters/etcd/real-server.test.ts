@@ -26,11 +26,10 @@ const OWN: ServiceInstance = {
   health: 'passing',
   enabled: true,
 };
-const [server] = (await findEtcd()).filter(({ found }) => found.from === 'binary');
-const binary = server?.found.from === 'binary' ? server.found.path : '';
+const [server] = (await findEtcd()).flatMap(({ found }) => (found.from === 'variable' ? [] : [found]));
 
 async function start(): Promise<{ readonly etcd: EtcdProcess; readonly client: Etcd3 }> {
-  const etcd = await EtcdProcess.start(binary);
+  const etcd = await EtcdProcess.start(server!);
   const client = new Etcd3({ hosts: `http://${etcd.address}` });
   onTestFinished(async () => {
     client.close();
