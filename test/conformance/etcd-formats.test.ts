@@ -5,16 +5,17 @@ import type { EtcdFormat } from '../../adapters/etcd/options.ts';
 import type { Registry } from '../../src/registry/registry.ts';
 import { serviceKey } from '../../src/registry/types.ts';
 import { EtcdProcess, findEtcd } from '../support/servers/etcd.ts';
-import { forShortForm } from '../support/servers/index.ts';
+import { forShortForm, type FoundServer } from '../support/servers/index.ts';
 import { findNamingClients, listByNamingClient, startNamingClient } from '../support/servers/naming-clients.ts';
 import { SCALE, until } from './harness.ts';
 import { instance, observe, register } from './support.ts';
 
-const servers = (await findEtcd()).filter(({ found }) => found.from === 'binary');
+const servers = (await findEtcd()).filter(({ found }) => found.from !== 'variable');
 const program = findNamingClients();
 
-async function start(binary: string): Promise<EtcdProcess> {
-  const etcd = await EtcdProcess.start(binary);
+async function start(found: FoundServer): Promise<EtcdProcess> {
+  if (found.from === 'variable') throw new Error('not ours to start');
+  const etcd = await EtcdProcess.start(found);
   onTestFinished(() => etcd.close());
   return etcd;
 }
@@ -37,13 +38,11 @@ async function put(etcd: EtcdProcess, key: string, value: string): Promise<void>
 }
 
 for (const { found, version } of SCALE.isFull ? servers : forShortForm(servers)) {
-  const binary = found.from === 'binary' ? found.path : '';
-
   describe(`etcd ${version}`, { timeout: 60_000 }, () => {
     test.skipIf(program === undefined)(
       'etcd’s own naming client: both find each other, also when one dies',
       async () => {
-        const etcd = await start(binary);
+        const etcd = await start(found);
         const registry = open(etcd, 'grpc');
         const seen = observe(registry);
         const one = await startNamingClient(program ?? '', etcd.address, 'grpc', 'orders', '10.0.0.7:9000');
@@ -72,7 +71,7 @@ for (const { found, version } of SCALE.isFull ? servers : forShortForm(servers))
     );
 
     test.skipIf(program === undefined)('go-kratos: both find each other, also when one dies', async () => {
-      const etcd = await start(binary);
+      const etcd = await start(found);
       const registry = open(etcd, 'kratos');
       const seen = observe(registry);
       const urls = ['grpc://10.0.0.7:9000?isSecure=false', 'http://10.0.0.7:8000?isSecure=false'];
@@ -107,7 +106,7 @@ for (const { found, version } of SCALE.isFull ? servers : forShortForm(servers))
     });
 
     test('what curl puts is found in each form, and what is no record is named', async () => {
-      const etcd = await start(binary);
+      const etcd = await start(found);
       const ours = observe(open(etcd, 'pilotfish'));
       await put(etcd, '/pilotfish/default/default/orders/by-hand', '{"v":1,"host":"10.0.0.9","port":80}');
       await until('ours', 2_000, () => ours.ids() === 'by-hand');
