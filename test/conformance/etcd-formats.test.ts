@@ -5,16 +5,15 @@ import type { EtcdFormat } from '../../adapters/etcd/options.ts';
 import type { Registry } from '../../src/registry/registry.ts';
 import { serviceKey } from '../../src/registry/types.ts';
 import { EtcdProcess, findEtcd } from '../support/servers/etcd.ts';
-import { forShortForm, type FoundServer } from '../support/servers/index.ts';
+import { forShortForm, owned, type OwnedServer } from '../support/servers/index.ts';
 import { findNamingClients, listByNamingClient, startNamingClient } from '../support/servers/naming-clients.ts';
 import { SCALE, until } from './harness.ts';
 import { instance, observe, register } from './support.ts';
 
-const servers = (await findEtcd()).filter(({ found }) => found.from !== 'variable');
+const servers = owned(await findEtcd());
 const program = findNamingClients();
 
-async function start(found: FoundServer): Promise<EtcdProcess> {
-  if (found.from === 'variable') throw new Error('not ours to start');
+async function start(found: OwnedServer): Promise<EtcdProcess> {
   const etcd = await EtcdProcess.start(found);
   onTestFinished(() => etcd.close());
   return etcd;

@@ -72,9 +72,9 @@ const OUTAGES: readonly {
   {
     what: `paused (SIGSTOP) for ${OUTAGE_S} s`,
     bring: async (registry, load) => {
-      registry.freeze();
+      await registry.freeze();
       await loadGoesOn(load, OUTAGE_S);
-      registry.thaw();
+      await registry.thaw();
     },
   },
   {
@@ -148,7 +148,7 @@ for (const candidate of await breakableRegistries()) {
     it('a sidecar started while the registry hangs: ready from its snapshot', { timeout: 60_000 }, async () => {
       const { topology, a, b, caller } = await startTopology(server.url);
       await stop(caller);
-      server.freeze();
+      await server.freeze();
       try {
         const { sidecar, readyMs } = await untilDegraded(() => topology.caller());
         const load = new SteadyLoad(sidecar.outbound.port, SERVICE, PER_SECOND);
@@ -157,7 +157,7 @@ for (const candidate of await breakableRegistries()) {
         report.outage(candidate.title, 'a sidecar started while it hangs', result, { readyMs });
         expectNoFailure(result);
       } finally {
-        server.thaw();
+        await server.thaw();
       }
       await Promise.all([a, b].map((copy) => stop(copy.sidecar)));
     });

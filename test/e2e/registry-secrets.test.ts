@@ -15,6 +15,7 @@ import {
 } from '../support/processes.ts';
 import { ConsulProcess, findConsul, TOKEN } from '../support/servers/consul.ts';
 import { EtcdProcess, findEtcd } from '../support/servers/etcd.ts';
+import { owned } from '../support/servers/index.ts';
 import { ADMIN, findNacos, NacosProcess } from '../support/servers/nacos.ts';
 import { adminJson } from '../support/topology.ts';
 import { until } from '../support/until.ts';
@@ -91,9 +92,9 @@ class Evidence {
 }
 
 async function startEtcd(): Promise<GuardedRegistry | undefined> {
-  const found = (await findEtcd()).findLast((one) => one.found.from === 'binary')?.found;
-  if (found?.from !== 'binary') return undefined;
-  const server = await EtcdProcess.start(found.path);
+  const found = owned(await findEtcd()).at(-1)?.found;
+  if (found === undefined) return undefined;
+  const server = await EtcdProcess.start(found);
   const { auth, close } = (() => {
     const client = new Etcd3({ hosts: `http://${server.address}` });
     return { auth: client.auth, close: () => client.close() };
@@ -117,7 +118,7 @@ async function startEtcd(): Promise<GuardedRegistry | undefined> {
 }
 
 async function startConsul(): Promise<GuardedRegistry | undefined> {
-  const found = (await findConsul()).findLast((one) => one.found.from === 'binary');
+  const found = owned(await findConsul()).at(-1);
   if (found === undefined) return undefined;
   const server = await ConsulProcess.start(found, { acl: true });
   return {
@@ -135,9 +136,9 @@ async function startConsul(): Promise<GuardedRegistry | undefined> {
 }
 
 async function startNacos(): Promise<GuardedRegistry | undefined> {
-  const found = (await findNacos()).findLast((one) => one.found.from === 'binary')?.found;
-  if (found?.from !== 'binary') return undefined;
-  const server = await NacosProcess.start(found.path, { hasAuth: true });
+  const found = owned(await findNacos()).at(-1)?.found;
+  if (found === undefined) return undefined;
+  const server = await NacosProcess.start(found, { hasAuth: true });
   return {
     type: 'nacos',
     options: { endpoints: [server.address], username: ADMIN.username },

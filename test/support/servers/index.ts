@@ -25,6 +25,16 @@ export interface ServerVersion {
   readonly version: string;
 }
 
+/** A version that we start. */
+export interface OwnedVersion extends ServerVersion {
+  readonly found: OwnedServer;
+}
+
+/** Without those that run elsewhere. */
+export function owned(servers: readonly ServerVersion[]): readonly OwnedVersion[] {
+  return servers.filter((one): one is OwnedVersion => one.found.from !== 'variable');
+}
+
 /** What to look for. */
 export interface ServerQuery {
   /** Directories of the cache are called `<name>-<version>`. */
@@ -76,7 +86,7 @@ export function versionOfImage(image: string): string {
 }
 
 /** In the short form the newest alone, unless all servers are required. */
-export function forShortForm(servers: readonly ServerVersion[]): readonly ServerVersion[] {
+export function forShortForm<T extends ServerVersion>(servers: readonly T[]): readonly T[] {
   return REQUIRES_ALL ? servers : servers.slice(-1);
 }
 

@@ -4,6 +4,7 @@ import type { Registry } from '../../../src/registry/registry.ts';
 import { openRegistry } from '../../../adapters/index.ts';
 import { ConsulProcess, findConsul } from './consul.ts';
 import { EtcdProcess, findEtcd } from './etcd.ts';
+import { owned } from './index.ts';
 import { findNacos, NacosProcess } from './nacos.ts';
 
 /** A running one, ours to break. */
@@ -16,8 +17,8 @@ export interface BreakableRegistry {
   restart(): Promise<void>;
   /** Killed, its data forgotten, started again. */
   wipe(): Promise<void>;
-  freeze(): void;
-  thaw(): void;
+  freeze(): Promise<void>;
+  thaw(): Promise<void>;
   /** Looks at it past all sidecars. */
   open(): Promise<Registry>;
   close(): Promise<void>;
@@ -35,20 +36,20 @@ interface Server {
   kill(): Promise<void>;
   restart(): Promise<void>;
   wipe?(): Promise<void>;
-  freeze(): void;
-  thaw(): void;
+  freeze(): Promise<void>;
+  thaw(): Promise<void>;
   close(): Promise<void>;
 }
 
 /** What can be started here; what cannot is told by `findServers`. */
 export async function breakableRegistries(): Promise<Candidate[]> {
-  const etcd = (await findEtcd()).filter(({ found }) => found.from === 'binary').at(-1);
-  const consul = (await findConsul()).filter(({ found }) => found.from === 'binary').at(-1);
-  const nacos = (await findNacos()).filter(({ found }) => found.from === 'binary').at(-1);
+  const etcd = owned(await findEtcd()).at(-1);
+  const consul = owned(await findConsul()).at(-1);
+  const nacos = owned(await findNacos()).at(-1);
   const candidates: (Candidate | undefined)[] = [
     etcd && {
       title: `etcd ${etcd.version}`,
-      start: async () => asBreakable('etcd', await EtcdProcess.start(pathOf(etcd.found))),
+      start: async () => asBreakable('etcd', await EtcdProcess.start(etcd.found)),
     },
     consul && {
       title: `Consul ${consul.version}`,
@@ -56,14 +57,10 @@ export async function breakableRegistries(): Promise<Candidate[]> {
     },
     nacos && {
       title: `Nacos ${nacos.version}`,
-      start: async () => asBreakable('nacos', await NacosProcess.start(pathOf(nacos.found))),
+      start: async () => asBreakable('nacos', await NacosProcess.start(nacos.found)),
     },
   ];
   return candidates.filter((one) => one !== undefined);
-}
-
-function pathOf(found: { readonly from: string; readonly path?: string }): string {
-  return found.path ?? '';
 }
 
 function asBreakable(scheme: string, server: Server): BreakableRegistry {
