@@ -184,7 +184,8 @@ for (const candidate of await breakableRegistries()) {
         await stop(caller);
 
         const { sidecar: next, readyMs } = await untilDegraded(() => topology.caller());
-        const after = new SteadyLoad(next.outbound.port, SERVICE, PER_SECOND);
+        // PUT: who is stopped while the registry is away can tell nobody, so that a request may meet the end of its connection.
+        const after = new SteadyLoad(next.outbound.port, SERVICE, PER_SECOND, 'PUT');
         await loadGoesOn(after, 1);
         // A copy is restarted where it was: nobody can be told, and nobody needs to be.
         await stop(a.sidecar);

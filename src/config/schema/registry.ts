@@ -21,7 +21,7 @@ const instanceFields = {
   health: z
     .enum(['passing', 'warning', 'critical', 'unknown'], { error: 'passing, warning, critical or unknown' })
     .default('passing')
-    .describe('What the list says of its health; `critical` is not picked.'),
+    .describe('What the list says of its health; `critical` is picked only when there is nobody else.'),
   enabled: flag().default(true).describe('False: listed, never picked.'),
   owner: text('an owner').optional().describe('Kept with the record, without effect.'),
   leaving: flag().optional().describe('True: about to go; gets no new traffic.'),
