@@ -31,8 +31,9 @@ type Listener = (state: RegistrationState, reason?: RegistryError) => void;
 
 /** The first retry after the registry went away is spread over at most this long, in ms (REGISTRIES §2.6). */
 const MAX_FIRST_RETRY_MS = 4_000;
-/** Between two tries to keep a record that will soon be lost, in ms. */
+/** Between two tries, in ms: a record is back five seconds after its registry, also where a call still hung when that came back. */
 const MIN_RETRY_MS = 200;
+const MAX_RETRY_MS = 3_000;
 
 /** One loop does everything in turn, so that two lives are never begun at once, however late its timers come. */
 export class ActiveRegistration implements RegistrationHandle {
@@ -72,7 +73,7 @@ export class ActiveRegistration implements RegistrationHandle {
     this.clock = context.clock;
     this.driver = context.driver;
     this.ttlMs = registration.ttlMs;
-    this.backoff = new Backoff(this.clock);
+    this.backoff = new Backoff(this.clock, MIN_RETRY_MS, MAX_RETRY_MS);
     this.nap = new Nap(this.clock);
     this.keeper = this.driver.keep(this.record, this.ttlMs, { lost: () => this.loseLife() });
     void this.run();

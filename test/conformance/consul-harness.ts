@@ -24,7 +24,7 @@ const ELSEWHERE = 'the server is named by a variable, and not ours to end or to 
 const CANNOT: Readonly<Partial<Record<Need, string>>> = {
   compaction: 'there is no history that could be compacted: a read is always of what is now',
   ...(canMakeCertificates() ? {} : { tls: 'needs the openssl program, which makes the certificates' }),
-  cluster: 'needs three servers, which the harness does not start yet',
+  cluster: 'a sidecar speaks to the agent beside it: which server that asks is the agent’s concern',
   'full-disk': 'the disk is the server’s; what cannot be written is answered with an error like any other',
 };
 
