@@ -14,10 +14,11 @@ import type { Registry } from './registry/registry.ts';
 import { keyText } from './registry/types.ts';
 import { explainRequest, lastDecisions } from './runtime/explain.ts';
 import type { ExplainParts } from './runtime/explain.ts';
+import { MEMORY_PRESSURES, type Overload } from './runtime/overload.ts';
 import type { OwnService } from './runtime/own-service.ts';
 import type { LineWriter } from './telemetry/line-writer.ts';
 import type { Logger } from './telemetry/logger.ts';
-import type { MetricsSources } from './telemetry/metric-sources.ts';
+import type { MetricsSources, OverloadFacts } from './telemetry/metric-sources.ts';
 import type { Metrics } from './telemetry/metrics.ts';
 import { describeUpstream, upstreamFacts } from './upstream/describe.ts';
 import type { Upstreams } from './upstream/upstreams.ts';
@@ -36,6 +37,7 @@ export interface SidecarParts {
   readonly inbound: Listener | undefined;
   readonly outbound: Listener | undefined;
   readonly lifecycle: Lifecycle | undefined;
+  readonly overload: Overload;
   readonly stdout: LineWriter;
   readonly accessWriter: LineWriter | undefined;
 }
@@ -78,11 +80,27 @@ export function metricsSources(sidecar: SidecarParts): MetricsSources {
     },
     registration: () => sidecar.ownService?.status.state,
     connections: () => ({ inbound: sidecar.inbound?.size ?? 0, outbound: sidecar.outbound?.size ?? 0 }),
+    overload: () => overloadFacts(sidecar),
     config: () => ({ generation: 1, lastReloadSuccessful: true }),
     logs: () => ({
       process: sidecar.stdout,
       ...(sidecar.accessWriter === undefined ? {} : { access: sidecar.accessWriter }),
     }),
+  };
+}
+
+function overloadFacts({ overload, inbound, outbound }: SidecarParts): OverloadFacts {
+  const { memoryRatio, pressure, isLate, areFilesUsedUp } = overload;
+  const turnedAway = (listener: Listener | undefined) => ({
+    limit: listener?.refused ?? 0,
+    overload: listener?.dropped ?? 0,
+  });
+  return {
+    memoryRatio,
+    memory: MEMORY_PRESSURES.indexOf(pressure),
+    loop: isLate ? 1 : 0,
+    files: areFilesUsedUp ? 1 : 0,
+    refused: { inbound: turnedAway(inbound), outbound: turnedAway(outbound) },
   };
 }
 

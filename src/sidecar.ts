@@ -4,7 +4,7 @@ import type { AdminServer } from './admin/server.ts';
 import { registrySelection } from './config/config.ts';
 import type { Config } from './config/config.ts';
 import { ProxyError } from './errors.ts';
-import type { Direction, Handler } from './http/message.ts';
+import type { Direction, Handler, ProxyRequest } from './http/message.ts';
 import { Lifecycle } from './listener/lifecycle.ts';
 import { BindError, Listener } from './listener/listener.ts';
 import { AccessLogHooks } from './middleware/access-log.ts';
@@ -19,8 +19,10 @@ import { openAccessLog } from './runtime/access-log-output.ts';
 import { breakerLog } from './runtime/breaker-log.ts';
 import type { ExplainParts } from './runtime/explain.ts';
 import { Outside } from './runtime/outside.ts';
+import { openOverload, type Overload } from './runtime/overload.ts';
 import { OwnService } from './runtime/own-service.ts';
 import { PanicGuard } from './runtime/panic.ts';
+import { maxConnections, maxOpenFiles } from './runtime/process-limits.ts';
 import { logRegistryEvent } from './runtime/registry-log.ts';
 import { panicLog } from './runtime/upstream-log.ts';
 import { Serving, totalsOf } from './runtime/serving.ts';
@@ -95,6 +97,7 @@ class RunningSidecar implements Sidecar, SidecarParts {
   private readonly deadlines: DeadlineLists;
   private readonly servings: Serving[] = [];
   private readonly panic: PanicGuard;
+  readonly overload: Overload;
   private admin: AdminServer | undefined = undefined;
   private probes: AdminServer | undefined = undefined;
   private outside: Outside | undefined = undefined;
@@ -116,6 +119,9 @@ class RunningSidecar implements Sidecar, SidecarParts {
       base: config.service ? { service: config.service.name } : {},
     });
     this.finished = new Promise((resolve) => (this.finish = resolve));
+    this.overload = openOverload(config.overload, clock, this.log, (isLate) => {
+      for (const listener of [this.inbound, this.outbound]) listener?.throttle(isLate);
+    });
     this.panic = new PanicGuard({
       clock,
       log: this.log,
@@ -186,6 +192,7 @@ class RunningSidecar implements Sidecar, SidecarParts {
 
   private async close(): Promise<void> {
     this.ownService?.stop();
+    this.overload.close();
     this.traffic?.close();
     this.upstreams?.destroy(new ProxyError('PF_DRAINING', 'the sidecar has stopped'));
     this.outside?.close();
@@ -249,11 +256,7 @@ class RunningSidecar implements Sidecar, SidecarParts {
       toService: (name, request) => upstreams.handle(name, request),
       toOutside: (host, port, request) => outside.handle(host, port, request),
     });
-    this.outbound = await Listener.bind(
-      'outbound',
-      config.listeners.outbound.address,
-      this.serving('outbound', handle),
-    );
+    this.outbound = await this.bind('outbound', handle, () => false);
   }
 
   private async openInbound(service: NonNullable<Config['service']>): Promise<void> {
@@ -269,7 +272,8 @@ class RunningSidecar implements Sidecar, SidecarParts {
       isDraining: () => this.lifecycle?.isDraining('inbound') ?? false,
       toApp: callApp(this.app, { clock, deadlines }).handle,
     });
-    this.inbound = await Listener.bind('inbound', config.listeners.inbound.address, this.serving('inbound', handle));
+    const healthPath = 'http' in service.health ? service.health.http : undefined;
+    this.inbound = await this.bind('inbound', handle, ({ path }) => path === healthPath);
     const isLocal = config.registry.type === 'file';
     this.ownService = new OwnService({
       service,
@@ -296,7 +300,18 @@ class RunningSidecar implements Sidecar, SidecarParts {
     });
   }
 
-  private serving(direction: Direction, handle: Handler): Serving {
+  /** @param isVital answered whatever the load. */
+  private bind(direction: Direction, handle: Handler, isVital: (request: ProxyRequest) => boolean): Promise<Listener> {
+    const { address, limits } = this.config.listeners[direction];
+    const context = this.serving(direction, handle, isVital);
+    const listeners = this.config.service === undefined ? 1 : 2;
+    return Listener.bind(direction, address, {
+      context,
+      maxConnections: maxConnections(limits.connections, listeners, maxOpenFiles()),
+    });
+  }
+
+  private serving(direction: Direction, handle: Handler, isVital: (request: ProxyRequest) => boolean): Serving {
     const { config, clock, deadlines, log } = this;
     const { stallMs, idleMs } = config.upstreamDefaults.timeout;
     const hooks: CompletionHooks[] = [new MetricsHooks(this.metrics)];
@@ -311,6 +326,9 @@ class RunningSidecar implements Sidecar, SidecarParts {
       handle,
       hooks,
       log,
+      overload: this.overload,
+      maxRequests: config.listeners[direction].limits.requests,
+      isVital,
       isDraining: () => this.lifecycle?.isDraining(direction) ?? false,
     });
     this.servings.push(serving);

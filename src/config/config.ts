@@ -26,6 +26,7 @@ export type ServiceConfig = NonNullable<Sections['service']>;
 /** How a client's requests are read. */
 export type HttpConfig = Sections['http'];
 export type DrainConfig = Sections['drain'];
+export type OverloadConfig = Sections['overload'];
 export type LogConfig = Sections['log'];
 export type AdminConfig = Sections['admin'];
 
@@ -33,7 +34,7 @@ export type AdminConfig = Sections['admin'];
 export type RegistryConfig = Omit<Sections['registry'], 'allowLoopback'> & { readonly allowLoopback: boolean };
 
 export interface ListenersConfig {
-  readonly inbound: { readonly address: HostPort };
+  readonly inbound: Omit<Sections['listeners']['inbound'], 'address'> & { readonly address: HostPort };
   readonly outbound: Sections['listeners']['outbound'];
 }
 
@@ -57,6 +58,7 @@ export interface Config {
   readonly upstreams: ReadonlyMap<string, UpstreamConfig>;
   /** What holds for a service that is not named; take it with `upstreamOptions`. */
   readonly upstreamDefaults: Omit<UpstreamConfig, 'name' | 'key'>;
+  readonly overload: OverloadConfig;
   readonly drain: DrainConfig;
   readonly log: LogConfig;
 }

@@ -18,7 +18,10 @@ export function resolve(file: z.output<typeof fileSchema>, tree: Tree): Config {
     service: service === undefined ? undefined : { ...service, advertise: advertised },
     registry: { ...registry, allowLoopback: registry.allowLoopback ?? isLocal },
     listeners: {
-      inbound: { address: listeners.inbound.address ?? { host: isFile ? '127.0.0.1' : '0.0.0.0', port: 15_006 } },
+      inbound: {
+        ...listeners.inbound,
+        address: listeners.inbound.address ?? { host: isFile ? '127.0.0.1' : '0.0.0.0', port: 15_006 },
+      },
       outbound: listeners.outbound,
     },
     upstreams: new Map(

@@ -84,6 +84,8 @@ export class ProxyRequest {
   move: 'none' | 'paid' | 'made' = 'none';
   /** Set by the listener. */
   onInformational: InformationalListener | undefined = undefined;
+  /** It is counted among those under way. Set by the listener's context. */
+  isAdmitted = false;
   /** Why the client's side ended it; undefined while it has not. */
   aborted: ProxyError | undefined = undefined;
   private worker: Abortable | undefined = undefined;

@@ -310,8 +310,8 @@ export class Http1ServerConnection implements SocketOwner, DeadlineOwner, BodySo
     else exchange.failInput(problem);
   }
 
-  /** Answers a message that is no request, and ends the connection: nothing behind it is read. */
-  private refuse(error: ProxyError): void {
+  /** Answers a message that is no request, or the opening of the connection, and ends it: nothing behind it is read. */
+  refuse(error: ProxyError): void {
     const { context, socket } = this;
     this.isClosing = true;
     this.held = undefined;

@@ -1,6 +1,7 @@
 // One bound socket for traffic: accepts connections, gives each to its codec, and lets them go in order.
 import { createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
+import { ProxyError } from '../errors.ts';
 import type { Clock } from '../util/clock.ts';
 import type { ServingContext } from '../http/serving.ts';
 import { serveHttp1 } from '../http1/server-connection.ts';
@@ -11,6 +12,17 @@ export interface ListenAddress {
   readonly host: string;
   readonly port: number;
 }
+
+export interface ListenerOptions {
+  readonly context: ServingContext;
+  /** Connections that are served at the same time. */
+  readonly maxConnections: number;
+}
+
+/** So many connections beyond `maxConnections` are told that there is no room; further ones are closed. */
+const MAX_REFUSED = 256;
+/** New connections that a listener without time still takes at each look: one of them may be a health check. */
+const TRICKLE = 8;
 
 /** A listener could not bind: the process ends with exit code 4. */
 export class BindError extends Error {
@@ -24,29 +36,33 @@ export class BindError extends Error {
 export class Listener {
   private readonly server: Server;
   private readonly connections = new Set<Http1ServerConnection>();
+  /** Connections that are served; others still read why they are not. */
+  private served = 0;
   private onEmpty: (() => void) | undefined = undefined;
+  private readonly options: ListenerOptions;
+  /** Connections that were told that there is no room, and that were closed without a word. */
+  refused = 0;
+  dropped = 0;
 
-  private constructor(context: ServingContext) {
-    this.server = createServer({ allowHalfOpen: true, noDelay: true }, (socket: Socket) => {
-      const connection = serveHttp1(socket, context);
-      this.connections.add(connection);
-      socket.once('close', () => {
-        this.connections.delete(connection);
-        if (this.connections.size === 0) this.onEmpty?.();
-      });
+  private constructor(options: ListenerOptions) {
+    this.options = options;
+    this.server = createServer({ allowHalfOpen: true, noDelay: true }, this.accept);
+    this.server.on('drop', () => {
+      this.dropped++;
     });
+    this.throttle(false);
   }
 
   /** @throws BindError */
-  static bind(name: string, address: ListenAddress, context: ServingContext): Promise<Listener> {
-    const listener = new Listener(context);
+  static bind(name: string, address: ListenAddress, options: ListenerOptions): Promise<Listener> {
+    const listener = new Listener(options);
     return new Promise((resolve, reject) => {
       listener.server.once('error', (error) =>
         reject(new BindError(new Error(`${name} ${address.host}:${address.port}`, { cause: error }))),
       );
       listener.server.listen({ host: address.host, port: address.port, backlog: 1_024 }, () => {
         listener.server.removeAllListeners('error');
-        // Later errors are those of accept (descriptors used up): the listener stays, the kernel keeps the queue.
+        // Later errors are those of accept: the listener stays. Without descriptors libuv closes whoever comes, and says nothing.
         listener.server.on('error', () => undefined);
         resolve(listener);
       });
@@ -68,6 +84,11 @@ export class Listener {
   /** Open connections. */
   get size(): number {
     return this.connections.size;
+  }
+
+  /** While there is more to do than time to do it, only a few connections more are taken: those that exist are served. */
+  throttle(isLate: boolean): void {
+    this.server.maxConnections = isLate ? this.size + TRICKLE : this.options.maxConnections + MAX_REFUSED;
   }
 
   /** Closes the socket; connections that exist live on. */
@@ -98,4 +119,20 @@ export class Listener {
     this.server.close();
     for (const connection of this.connections) connection.destroy();
   }
+
+  private readonly accept = (socket: Socket): void => {
+    const { context, maxConnections } = this.options;
+    const connection = serveHttp1(socket, context);
+    const isServed = this.served < maxConnections;
+    if (isServed) this.served++;
+    this.connections.add(connection);
+    socket.once('close', () => {
+      if (isServed) this.served--;
+      this.connections.delete(connection);
+      if (this.connections.size === 0) this.onEmpty?.();
+    });
+    if (isServed) return;
+    this.refused++;
+    connection.refuse(new ProxyError('PF_OVERFLOW', `${maxConnections} connections are open`));
+  };
 }

@@ -21,6 +21,8 @@ const GRPC_STATUS: Readonly<Partial<Record<ErrorCode, number>>> = {
   PF_UPSTREAM_PROTOCOL: 13,
 };
 const GRPC_UNAVAILABLE = 14;
+/** What is full may have room again at once: the shortest that the field can say. */
+const OVERFLOW_RETRY_AFTER_MS = 1_000;
 
 /**
  * Makes an answer of anything that was thrown, in the form that the client understands: a problem (RFC 9457), a gRPC
@@ -44,9 +46,10 @@ export function rescue(
   const response = answer(known, detail, request);
   response.failure = known;
   if (known.status === 405) response.headers.append('Allow', 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS');
-  if (known.retryAfterMs !== undefined) {
+  const retryAfterMs = known.retryAfterMs ?? (known.code === 'PF_OVERFLOW' ? OVERFLOW_RETRY_AFTER_MS : undefined);
+  if (retryAfterMs !== undefined) {
     // RFC 9110 §10.2.3: whole seconds.
-    const seconds = Math.max(1, Math.ceil(known.retryAfterMs / 1_000));
+    const seconds = Math.max(1, Math.ceil(retryAfterMs / 1_000));
     response.headers.append('Retry-After', String(seconds), FIELD['retry-after']);
   }
   return response;

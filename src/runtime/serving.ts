@@ -2,6 +2,7 @@
 import { ProxyError } from '../errors.ts';
 import type { PathLooseness, WireLimits } from '../http/limits.ts';
 import type { Direction, Handler, ProxyRequest, ProxyResponse } from '../http/message.ts';
+import type { MemoryPressure, Overload } from './overload.ts';
 import type { DownstreamEnd, DownstreamTimeouts, ServingContext } from '../http/serving.ts';
 import type { CompletionHooks } from '../middleware/metrics.ts';
 import { rescue } from '../middleware/rescue.ts';
@@ -21,11 +22,25 @@ export interface ServingParts {
   /** Run in order, once for each request. */
   readonly hooks: readonly CompletionHooks[];
   readonly log: Log;
+  readonly overload: Overload;
+  /** Requests under way, at most. */
+  readonly maxRequests: number;
+  /** Answered whatever the load: how else would anybody know that we live? */
+  isVital(request: ProxyRequest): boolean;
   isDraining(): boolean;
 }
 
+/** Under way at the same time even when memory is short: refusing everything would be an outage, too. */
+const ALWAYS_ADMITTED = 16;
+
 /** Bugs are logged one by one up to this many a minute, then counted only: a request that fails a million times is one bug. */
 const LOGGED_BUGS_PER_MINUTE = 30;
+
+/** Why a request is turned away. */
+function overflow(max: number, pressure: MemoryPressure): ProxyError {
+  const reason = pressure === 'hard' ? 'memory is short' : `${max} requests are under way`;
+  return new ProxyError('PF_OVERFLOW', reason);
+}
 
 /** One for each listener. */
 export class Serving implements ServingContext {
@@ -35,8 +50,10 @@ export class Serving implements ServingContext {
   readonly limits: WireLimits;
   readonly paths: PathLooseness;
   readonly timeouts: DownstreamTimeouts;
-  readonly handle: Handler;
+  /** Requests under way. */
+  active = 0;
   private readonly parts: ServingParts;
+  private readonly overload: Overload;
   /** Requests that have ended, and bugs that requests met: what `PanicGuard` asks. */
   completed = 0;
   bugs = 0;
@@ -50,12 +67,22 @@ export class Serving implements ServingContext {
     this.limits = parts.limits;
     this.paths = parts.paths;
     this.timeouts = parts.timeouts;
-    this.handle = parts.handle;
+    this.overload = parts.overload;
     this.parts = parts;
   }
 
   get isDraining(): boolean {
-    return this.parts.isDraining();
+    return this.parts.isDraining() || this.overload.pressure !== 'none';
+  }
+
+  handle(request: ProxyRequest): Promise<ProxyResponse> {
+    const { overload, parts } = this;
+    if (!overload.isWatching) overload.watch(this.isBusy);
+    const max = overload.pressure === 'hard' ? Math.min(ALWAYS_ADMITTED, parts.maxRequests) : parts.maxRequests;
+    if (this.active >= max && !parts.isVital(request)) return Promise.reject(overflow(max, overload.pressure));
+    request.isAdmitted = true;
+    this.active++;
+    return parts.handle(request);
   }
 
   rescue(error: unknown, request: ProxyRequest | undefined): ProxyResponse {
@@ -64,6 +91,7 @@ export class Serving implements ServingContext {
 
   complete(request: ProxyRequest, end: DownstreamEnd): void {
     this.completed++;
+    if (request.isAdmitted) this.active--;
     try {
       for (const hook of this.parts.hooks) hook.complete(request, end);
     } catch (error) {
@@ -78,6 +106,8 @@ export class Serving implements ServingContext {
       this.onBug(bug);
     }
   }
+
+  private readonly isBusy = (): boolean => this.active > 0;
 
   private readonly onBug = (error: unknown): void => {
     this.bugs++;

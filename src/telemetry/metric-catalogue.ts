@@ -118,6 +118,21 @@ export const METRICS = {
     labels: ['direction'],
     help: 'Open connections from clients.',
   },
+  pilotfish_connections_refused_total: {
+    type: 'counter',
+    labels: ['direction', 'reason'],
+    help: 'Connections of clients that were turned away before a request was read on them.',
+  },
+  pilotfish_overload_state: {
+    type: 'gauge',
+    labels: ['resource'],
+    help: '0: enough. memory: 1 above the soft watermark, 2 above the hard one. loop: 1 while the event loop is late. files: 1 while no descriptor is left.',
+  },
+  pilotfish_memory_used_ratio: {
+    type: 'gauge',
+    labels: [],
+    help: 'Memory in use, as a share of what this process may use; read while there is traffic.',
+  },
   pilotfish_log_lines_dropped_total: {
     type: 'counter',
     labels: ['log'],

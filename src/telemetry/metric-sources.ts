@@ -62,12 +62,27 @@ export interface RegistryFacts {
   readonly listenerErrors?: number;
 }
 
+/** Whether this process runs out of something. */
+export interface OverloadFacts {
+  /** 0..1. */
+  readonly memoryRatio: number;
+  /** 0: below the watermarks, 1: above the soft one, 2: above the hard one. */
+  readonly memory: number;
+  /** 1 while the event loop is late. */
+  readonly loop: number;
+  /** 1 while no file descriptor is left. */
+  readonly files: number;
+  /** Connections that were turned away since the start, by direction and reason. */
+  readonly refused: Readonly<Record<'inbound' | 'outbound', Readonly<Record<string, number>>>>;
+}
+
 /** Asked at every scrape; each answers at once. One that throws loses its own metrics, not the others. */
 export interface MetricsSources {
   upstreams(): Iterable<UpstreamFacts>;
   registry(): RegistryFacts | undefined;
   /** Undefined for a sidecar without an own service. */
   registration(): RegistrationStateName | undefined;
+  overload?(): OverloadFacts;
   connections(): { readonly inbound: number; readonly outbound: number };
   config(): { readonly generation: number; readonly lastReloadSuccessful: boolean };
   /** Log writers by their name (`access`, `process`), for what they dropped. */

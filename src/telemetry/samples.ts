@@ -120,6 +120,24 @@ export const SAMPLES: Readonly<Record<MetricName, Collect>> = {
     if (open === undefined) return;
     for (const direction of DIRECTIONS) yield { labels: { direction }, value: open[direction] };
   },
+  *pilotfish_connections_refused_total({ sources }) {
+    const refused = sources?.overload?.().refused;
+    if (refused === undefined) return;
+    for (const direction of DIRECTIONS) {
+      for (const [reason, value] of Object.entries(refused[direction])) yield { labels: { direction, reason }, value };
+    }
+  },
+  *pilotfish_overload_state({ sources }) {
+    const facts = sources?.overload?.();
+    if (facts === undefined) return;
+    yield { labels: { resource: 'memory' }, value: facts.memory };
+    yield { labels: { resource: 'loop' }, value: facts.loop };
+    yield { labels: { resource: 'files' }, value: facts.files };
+  },
+  *pilotfish_memory_used_ratio({ sources }) {
+    const facts = sources?.overload?.();
+    if (facts !== undefined) yield { labels: {}, value: facts.memoryRatio };
+  },
   *pilotfish_log_lines_dropped_total({ sources }) {
     for (const [log, writer] of Object.entries(sources?.logs?.() ?? {})) {
       yield { labels: { log }, value: writer.droppedLines };

@@ -26,7 +26,7 @@ export interface ConnectionOptions {
 /** Told once of how a dial ended; never before `connect` has returned. */
 export interface DialListener {
   onConnected(connection: ClientConnection): void;
-  /** PF_CONNECT_FAILED, `requestSent: false`. */
+  /** PF_CONNECT_FAILED, or PF_OVERFLOW where this process cannot have another connection; `requestSent: false`. */
   onConnectFailed(error: ProxyError): void;
 }
 
@@ -53,6 +53,9 @@ export function tcpConnect(clock: Clock, deadlines: DeadlineLists, open: OpenCon
     if (options.connectTimeoutMs > 0) deadlines.of(options.connectTimeoutMs).arm(dial.deadline, clock.now());
   };
 }
+
+/** Reasons that lie with this process and its machine, not with the endpoint: descriptors or memory are used up. */
+const OUR_OWN: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM']);
 
 class Dial implements DeadlineOwner {
   readonly deadline = new Deadline(this);
@@ -104,8 +107,9 @@ class Dial implements DeadlineOwner {
   private fail(what: string, cause: Error | undefined): void {
     const endpoint = this.target.address;
     const message = `endpoint ${endpoint}: ${what}`;
-    this.listener.onConnectFailed(
-      new ProxyError('PF_CONNECT_FAILED', message, { cause, requestSent: false, endpoint }),
-    );
+    const code = OUR_OWN.has((cause as NodeJS.ErrnoException | undefined)?.code ?? '')
+      ? 'PF_OVERFLOW'
+      : 'PF_CONNECT_FAILED';
+    this.listener.onConnectFailed(new ProxyError(code, message, { cause, requestSent: false, endpoint }));
   }
 }

@@ -159,7 +159,9 @@ export class Pool implements ConnectionOwner, DialListener {
   /** @internal A dial failed. */
   onConnectFailed(error: ProxyError): void {
     this.dialing--;
-    this.idle.limit.forget(); // Whoever closed connections here has gone, too.
+    if (error.code === 'PF_CONNECT_FAILED')
+      this.idle.limit.forget(); // Whoever closed connections here has gone, too.
+    else if (this.idle.oldest !== undefined) this.retire(this.idle.oldest, 'excess'); // A descriptor for the next one.
     this.waiting.shift()?.waiter.onConnectFailed(error);
     this.dialMore();
   }

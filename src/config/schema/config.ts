@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { http } from './http.ts';
 import { admin, listeners } from './listeners.ts';
+import { overload } from './overload.ts';
 import { drain, log } from './process.ts';
 import { registry } from './registry.ts';
 import { service } from './service.ts';
@@ -15,6 +16,7 @@ export const fileSchema = z.strictObject({
   admin: admin.prefault({}),
   http: http.prefault({}),
   upstreams,
+  overload: overload.prefault({}),
   drain: drain.prefault({}),
   log: log.prefault({}),
 });

@@ -1,12 +1,25 @@
 // `listeners:` and `admin:` the sockets that this process binds.
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import { adminAddress, isHostName, isLoopback, listenAddress, parseHostPort, readText } from './scalar.ts';
+import { adminAddress, integer, isHostName, isLoopback, listenAddress, parseHostPort, readText } from './scalar.ts';
 
 const passthroughHost = readText('host[:port]', 'a host name or an address, with or without :port', (value) => {
   const host = value.toLowerCase();
   return isIP(host) !== 0 || isHostName(host) || parseHostPort(host, 1) !== undefined ? host : undefined;
 });
+
+/** `listeners.<name>.limits`: what may be open at the same time; beyond it the answer is 503 `PF_OVERFLOW`, at once. */
+const limits = z
+  .strictObject({
+    connections: integer(1, 1_000_000)
+      .default(10_000)
+      .describe('Connections of clients. Never more than leave the process half of its file descriptors.'),
+    requests: integer(1, 1_000_000)
+      .default(10_000)
+      .describe('Requests under way, tunnels and streams among them. The own health check is not counted among them.'),
+  })
+  .prefault({})
+  .describe('What may be open at the same time. Beyond it: 503 `PF_OVERFLOW` with `Retry-After`, at once.');
 
 /** `listeners.inbound`: calls to the app arrive here. */
 export const inbound = z.strictObject({
@@ -16,6 +29,7 @@ export const inbound = z.strictObject({
       'Bound only with an own service. Default `0.0.0.0:15006`; with the `file` registry `127.0.0.1:15006`. Port 0: any ' +
         'free one, which is then registered.',
     ),
+  limits,
 });
 
 /** `listeners.outbound`: the app sends its calls here. */
@@ -30,6 +44,7 @@ export const outbound = z.strictObject({
       'Hosts outside the registry that are let through, for apps that set `http_proxy`. Prefer `no_proxy` in the app. ' +
         'IP literals and `localhost` are otherwise never looked up (404).',
     ),
+  limits,
 });
 
 /** `listeners:` whole. */

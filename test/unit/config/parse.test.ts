@@ -4,7 +4,7 @@ import { problemsOf } from './load.ts';
 
 const HOST_PORT = 'the address of the app as host:port, such as 127.0.0.1:3000 or [::1]:3000';
 const KNOWN = `${REGISTRY_TYPES.slice(0, -1).join(', ')} or ${String(REGISTRY_TYPES.at(-1))}`;
-const SECTIONS = 'service, registry, listeners, admin, http, upstreams, drain, log';
+const SECTIONS = 'service, registry, listeners, admin, http, upstreams, overload, drain, log';
 
 /** Text of a file → all of its problems. */
 const cases: readonly (readonly [string, string, readonly string[]])[] = [

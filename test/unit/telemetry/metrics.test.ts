@@ -17,6 +17,13 @@ const SOURCES: MetricsSources = {
     },
     { name: 'say "hi"\n\\', endpoints: {}, retryBudgetRatio: 0.5 },
   ],
+  overload: () => ({
+    memoryRatio: 0.5,
+    memory: 1,
+    loop: 0,
+    files: 0,
+    refused: { inbound: { limit: 1 }, outbound: { limit: 0 } },
+  }),
   registry: () => ({ name: 'file', isUp: true, listenerErrors: 2 }),
   registration: () => 'at-risk',
   connections: () => ({ inbound: 4, outbound: 5 }),

@@ -1,0 +1,71 @@
+// What this process may use: memory, as its control group, the machine and V8 have it, and file descriptors.
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { totalmem } from 'node:os';
+import { getHeapStatistics, setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+
+/** What the process uses and may use, in bytes; read once a second. */
+export interface MemoryReading {
+  readonly rssBytes: number;
+  readonly limitBytes: number;
+  readonly heapBytes: number;
+  readonly heapLimitBytes: number;
+}
+
+/** @param limitBytes undefined: that of the control group, or else the memory of the machine. */
+export function memoryReader(limitBytes: number | undefined): () => MemoryReading {
+  // 0, or more than there is, where no control group limits anything.
+  const constrained = process.constrainedMemory();
+  const total = totalmem();
+  const limit = limitBytes ?? (constrained > 0 && constrained < total ? constrained : total);
+  let rssBytes = 0;
+  return () => {
+    const heap = getHeapStatistics();
+    try {
+      rssBytes = process.memoryUsage.rss();
+    } catch {
+      // It is read from a file, for which there may be no descriptor: what was true a moment ago has to do.
+    }
+    return {
+      rssBytes,
+      limitBytes: limit,
+      heapBytes: heap.used_heap_size,
+      heapLimitBytes: heap.heap_size_limit,
+    };
+  };
+}
+
+/** V8 collects lazily what lies outside its heap, such as buffers: near the limit it is made to. */
+export function collectGarbage(): void {
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
+}
+
+/** File descriptors that this process may have open; Infinity where the system does not say. */
+export function maxOpenFiles(): number {
+  try {
+    const limit = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1'))?.[1];
+    return limit === undefined ? Infinity : Number(limit);
+  } catch {
+    return Infinity;
+  }
+}
+
+/** True where no file descriptor is left, in this process or on this machine. */
+export function areFilesUsedUp(): boolean {
+  try {
+    closeSync(openSync('/dev/null', 'r'));
+    return false;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return code === 'EMFILE' || code === 'ENFILE';
+  }
+}
+
+/** For logs, listeners, registries and the admin listener. */
+const RESERVED_FILES = 64;
+
+/** Connections of clients that one of `listeners` may have open: for each there may be one to an instance. */
+export function maxConnections(configured: number, listeners: number, openFiles: number): number {
+  return Math.max(1, Math.min(configured, Math.floor((openFiles - RESERVED_FILES) / (2 * listeners))));
+}

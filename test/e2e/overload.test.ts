@@ -1,0 +1,121 @@
+// More connections, requests or clients than there is room for: who is in goes on, who is not is told so at once.
+import { execFileSync } from 'node:child_process';
+import { readdirSync, writeFileSync } from 'node:fs';
+import { Agent, request } from 'node:http';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { startSidecar, temporaryDirectory, type RunningSidecar } from '../support/processes.ts';
+import { until } from '../support/until.ts';
+import { sendRaw, startRawInstance, type RawInstance } from '../support/wire.ts';
+
+const GET = 'GET / HTTP/1.1\r\nHost: orders\r\n\r\n';
+const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+
+function startLimited(port: number, limits: Readonly<Record<string, number>>): Promise<RunningSidecar> {
+  const config = {
+    registry: { type: 'static', static: { orders: [`127.0.0.1:${port}`] } },
+    listeners: { outbound: { limits } },
+  };
+  const file = join(temporaryDirectory(), 'pilotfish.yaml');
+  writeFileSync(file, JSON.stringify(config)); // JSON is YAML
+  return startSidecar({}, ['-c', file]);
+}
+
+function startAnswering(): Promise<RawInstance> {
+  return startRawInstance((connection) => {
+    if (connection.received.endsWith('\r\n\r\n')) connection.socket.write(OK);
+  });
+}
+
+/** Descriptors that a process has open. */
+function descriptors(sidecar: RunningSidecar): number {
+  return readdirSync(`/proc/${sidecar.child.pid}/fd`).length;
+}
+
+function limitDescriptors(sidecar: RunningSidecar, soft: number): void {
+  execFileSync('prlimit', ['--pid', String(sidecar.child.pid), `--nofile=${soft}:`]);
+}
+
+/** Status of a GET on a connection that `agent` keeps, or the error's code. */
+function get(sidecar: RunningSidecar, agent: Agent): Promise<number | string> {
+  return new Promise((resolve) => {
+    const { port } = sidecar.outbound;
+    request({ port, host: '127.0.0.1', headers: { host: 'orders' }, agent }, (response) => {
+      response.resume().once('end', () => resolve(response.statusCode ?? 0));
+    })
+      .once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message))
+      .end();
+  });
+}
+
+describe('a listener that is full', () => {
+  it('of connections tells the next one so at once, and serves those that it has', async () => {
+    const instance = await startAnswering();
+    const sidecar = await startLimited(instance.port, { connections: 2 });
+    const [first] = [await sendRaw(sidecar.outbound.port, ''), await sendRaw(sidecar.outbound.port, '')];
+    const third = await sendRaw(sidecar.outbound.port, '');
+    await third.closed;
+    expect(third.received()).toMatch(/^HTTP\/1\.1 503 [^]*\r\nX-Pilotfish-Code: PF_OVERFLOW\r\n/);
+    expect(third.received()).toContain('\r\nRetry-After: 1\r\n');
+    first.socket.write(GET);
+    await until('the first is answered', () => first.received().endsWith('\r\n\r\nok'));
+    first.socket.destroy();
+    await until('there is room again', async () => {
+      const next = await sendRaw(sidecar.outbound.port, GET);
+      await until('it is answered', () => next.received().includes('\r\n\r\n'));
+      return next.received().startsWith('HTTP/1.1 200');
+    });
+  });
+
+  it('of requests refuses the next one with 503 and Retry-After, and keeps its connection', async () => {
+    const instance = await startRawInstance(() => undefined);
+    const sidecar = await startLimited(instance.port, { requests: 1 });
+    const waiting = await sendRaw(sidecar.outbound.port, GET);
+    await until('the instance has it', () => instance.connections.some(({ received }) => received !== ''));
+    const refused = await sendRaw(sidecar.outbound.port, GET);
+    await until('it is refused', () => refused.received().includes('PF_OVERFLOW'));
+    expect(refused.received()).toMatch(/^HTTP\/1\.1 503 [^]*\r\nRetry-After: 1\r\n/);
+    expect(refused.received()).not.toContain('Connection: close');
+    instance.connections.find(({ received }) => received !== '')?.socket.write(OK);
+    await until('the first is answered', () => waiting.received().endsWith('\r\n\r\nok'));
+    refused.socket.write(GET);
+    await until('there is room again', () =>
+      instance.connections.some(({ received }) => /GET [^]*GET /.test(received)),
+    );
+  });
+});
+
+describe('when file descriptors are used up', () => {
+  it('connections that exist are served, and new ones again as soon as there are some', async () => {
+    const instance = await startAnswering();
+    const sidecar = await startLimited(instance.port, {});
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    expect(await get(sidecar, agent)).toBe(200);
+    limitDescriptors(sidecar, descriptors(sidecar) + 4);
+    const crowd = await Promise.all(Array.from({ length: 40 }, () => sendRaw(sidecar.outbound.port, '')));
+    const said = (): string[] => sidecar.lines.filter((line) => line.includes('file descriptors are used up'));
+    await until('the log says so', async () => (await get(sidecar, agent)) === 200 && said().length > 0);
+    for (let round = 0; round < 20; round++) expect(await get(sidecar, agent)).toBe(200);
+    for (const { socket } of crowd) socket.destroy();
+    limitDescriptors(sidecar, 4_096);
+    await until('a new connection is served', async () => (await get(sidecar, new Agent())) === 200);
+    expect(sidecar.child.exitCode).toBeNull();
+    expect(said()).toHaveLength(1);
+    agent.destroy();
+  });
+});
+
+describe('clients that give up', () => {
+  it('leave no descriptor behind', async () => {
+    const instance = await startRawInstance(() => undefined);
+    const sidecar = await startLimited(instance.port, {});
+    const before = descriptors(sidecar);
+    for (let round = 0; round < 5; round++) {
+      const clients = await Promise.all(Array.from({ length: 100 }, () => sendRaw(sidecar.outbound.port, GET)));
+      const seen = (round + 1) * 100;
+      await until('they have all come', () => instance.connections.length >= seen);
+      for (const { socket } of clients) socket.resetAndDestroy();
+    }
+    await until('their descriptors are free', () => descriptors(sidecar) <= before + 2);
+  });
+});
