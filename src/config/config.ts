@@ -5,7 +5,8 @@ import type { HostPort } from './schema/scalar.ts';
 import type { upstream } from './schema/upstreams.ts';
 
 export type { AdminAddress, HostPort } from './schema/scalar.ts';
-export type { Advertise, HealthProbe } from './schema/service.ts';
+export type { HealthProbe } from './schema/health-probe.ts';
+export type { Advertise } from './schema/service.ts';
 export type { StaticInstance } from './schema/registry.ts';
 export type { BalancerName } from './schema/upstream-balancer.ts';
 

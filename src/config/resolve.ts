@@ -41,14 +41,27 @@ function namedUpstream(tree: Tree, name: string, ownZone: string | undefined): U
 
 /**
  * Both entries are valid by themselves, and no rule of an upstream spans two of its fields but those of a balancer, which is
- * taken whole from one of them: so the merged one is valid.
+ * taken whole from one of them, and that a health check is made in one way: so the merged one is valid.
  */
 function mergedUpstream(tree: Tree, name: string | undefined, ownZone: string | undefined) {
   const own = name === undefined ? undefined : tree.get(['upstreams', name]);
-  const merged = merge(tree.get(['upstreams', '*']), own);
+  const base = tree.get(['upstreams', '*']);
+  const merged = merge(namesProbe(own) ? withoutProbe(base) : base, own);
   if (isMapping(merged) && isMapping(own) && own['balancer'] !== undefined) merged['balancer'] = own['balancer'];
   const { service, zone, ...options } = upstream.parse(merged);
   return { service, options: { ...options, zone: { ...zone, own: zone.own ?? ownZone } } };
+}
+
+const PROBES = ['http', 'tcp', 'grpc'];
+
+function namesProbe(entry: unknown): boolean {
+  return isMapping(entry) && isMapping(entry.health) && Object.keys(entry.health).some((key) => PROBES.includes(key));
+}
+
+function withoutProbe(entry: unknown): unknown {
+  if (!isMapping(entry) || !isMapping(entry.health)) return entry;
+  const health = Object.entries(entry.health).filter(([key]) => !PROBES.includes(key));
+  return Object.assign(newMapping(), entry, { health: Object.assign(newMapping(), Object.fromEntries(health)) });
 }
 
 /** Mappings are merged key by key; everything else, lists included, is replaced. */

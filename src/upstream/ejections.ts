@@ -69,6 +69,13 @@ export class Ejections {
     this.scope.onEjectionsChanged();
   }
 
+  /** Its active check passes again. */
+  readmit(endpoint: Endpoint): void {
+    if (this.isClosed || !endpoint.outlier.isEjected) return;
+    endpoint.outlier.readmit(this.clock.now());
+    this.scope.onEjectionsChanged();
+  }
+
   /** After an update of the list. The caller builds its picker afterwards. */
   trim(): void {
     const { ejectable, ejected } = this.count(this.clock.now());

@@ -4,6 +4,7 @@ import { ResponseTime } from '../balancer/response-time.ts';
 import { keyText, type ServiceInstance } from '../registry/types.ts';
 import type { EndpointState } from '../telemetry/metric-sources.ts';
 import type { Clock } from '../util/clock.ts';
+import type { ActiveCheck } from './active-check.ts';
 import type { Connect } from './connect.ts';
 import type { ConnectionCounts } from './connection-counts.ts';
 import type { UpstreamOptions } from './options.ts';
@@ -42,6 +43,8 @@ export class Endpoint implements Candidate {
   isFlapping = false;
   /** The registry names it no more, or its upstream was closed: finishes what is in flight. */
   isDraining = false;
+  /** Asks it whether it is well; undefined where nobody does. */
+  check: ActiveCheck | undefined = undefined;
   inFlight = 0;
   /** Monotonic ms at which the head of an answer came last, of whatever status. */
   heardAtMs = -Infinity;

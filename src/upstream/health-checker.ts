@@ -1,7 +1,7 @@
 // Asks one address again and again whether it works: our own app before it is registered, suspects before they are dropped.
 import type { Clock, Timer } from '../util/clock.ts';
 import { runProbe } from './health-probe.ts';
-import type { HealthProbe } from './health-probe.ts';
+import type { HealthProbe, ProbeTarget } from './health-probe.ts';
 
 export interface HealthCheckOptions {
   readonly host: string;
@@ -13,12 +13,17 @@ export interface HealthCheckOptions {
   readonly rise: number;
   /** Failures in a row that make a healthy address fail. */
   readonly fall: number;
+  /** Between two probes of an address that fails for good; by default as while a change is counted. */
+  readonly failingIntervalMs?: number;
 }
 
 /** `unknown` until the first probe has ended. */
 export type HealthState = 'unknown' | 'passing' | 'failing';
 
 const UNSETTLED_INTERVAL_MS = 200;
+
+/** One probe, as `runProbe`. */
+export type Probe = (clock: Clock, target: ProbeTarget, signal: AbortSignal) => Promise<string | undefined>;
 
 /**
  * Probes until `stop`. While the state is not settled (nothing passed yet, or a change is being counted) it asks every
@@ -28,20 +33,32 @@ export class HealthChecker {
   private readonly clock: Clock;
   private readonly options: HealthCheckOptions;
   private readonly onChange: (state: HealthState, reason: string) => void;
+  private readonly ask: Probe;
   private timer: Timer | undefined = undefined;
   private stopped: AbortController | undefined = undefined;
   private streak = 0;
   private current: HealthState = 'unknown';
   private lastReason = 'not checked yet';
 
-  constructor(clock: Clock, options: HealthCheckOptions, onChange: (state: HealthState, reason: string) => void) {
+  constructor(
+    clock: Clock,
+    options: HealthCheckOptions,
+    onChange: (state: HealthState, reason: string) => void,
+    ask: Probe = runProbe,
+  ) {
     this.clock = clock;
     this.options = options;
     this.onChange = onChange;
+    this.ask = ask;
   }
 
   get state(): HealthState {
     return this.current;
+  }
+
+  /** Probes in a row that contradict the state. */
+  get contradicted(): number {
+    return this.streak;
   }
 
   /** What the last probe found, for people. */
@@ -61,18 +78,20 @@ export class HealthChecker {
   }
 
   private probe(signal: AbortSignal): void {
-    runProbe(this.clock, this.options, signal).then(
+    this.ask(this.clock, this.options, signal).then(
       (failure) => {
         if (signal.aborted) return;
         this.settle(failure);
-        const { intervalMs } = this.options;
-        const isSettled = this.streak === 0 && this.current !== 'unknown';
-        const delayMs =
-          isSettled && this.current === 'passing' ? intervalMs : Math.min(intervalMs, UNSETTLED_INTERVAL_MS);
-        this.timer = this.clock.setTimer(delayMs * (0.9 + 0.2 * this.clock.random()), () => this.probe(signal));
+        this.timer = this.clock.setTimer(this.delayMs() * (0.9 + 0.2 * this.clock.random()), () => this.probe(signal));
       },
       () => undefined, // Aborted: `stop` was called.
     );
+  }
+
+  private delayMs(): number {
+    const { intervalMs, failingIntervalMs = UNSETTLED_INTERVAL_MS } = this.options;
+    if (this.streak > 0 || this.current === 'unknown') return Math.min(intervalMs, UNSETTLED_INTERVAL_MS);
+    return this.current === 'passing' ? intervalMs : Math.min(intervalMs, failingIntervalMs);
   }
 
   private settle(failure: string | undefined): void {

@@ -1,6 +1,7 @@
 // How one upstream is called: the fields of `upstreams.<alias>` (config/schema/upstreams.ts) as this folder and resilience/ read them.
 import type { PolicyOptions, PriorityOptions, StickyOptions, ZoneOptions } from '../balancer/options.ts';
 import type { Labels } from '../util/labels.ts';
+import type { HealthProbe } from './health-probe.ts';
 
 /** Connections to one endpoint. */
 export interface ConnectOptions {
@@ -85,6 +86,17 @@ export interface OutlierOptions {
   readonly maxEjectedRatio: number;
 }
 
+/** Asking endpoints whether they are well. */
+export interface CheckOptions {
+  readonly probe: HealthProbe;
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  /** Passing checks in a row that bring an unhealthy endpoint back. */
+  readonly rise: number;
+  /** Failing checks in a row that make one unhealthy. */
+  readonly fall: number;
+}
+
 /** When an upstream as a whole is not called for a while. */
 export interface BreakerOptions {
   readonly enabled: boolean;
@@ -123,6 +135,8 @@ export interface UpstreamOptions {
   readonly timeout: TimeoutOptions;
   readonly retry: RetryOptions;
   readonly outlier: OutlierOptions;
+  /** Undefined: nobody is asked. */
+  readonly health?: CheckOptions | undefined;
   readonly breaker: BreakerOptions;
 }
 

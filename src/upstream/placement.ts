@@ -43,6 +43,7 @@ export function placementOf(endpoint: Endpoint, nowMs: number): Placement {
     return { tier: 'never', state: 'disabled', why: `protocol ${instance.protocol} is not supported` };
   }
   if (instance.health === 'critical') return CRITICAL;
+  if (endpoint.check?.isFailing === true) return { tier: 'failing', state: 'unhealthy', why: endpoint.check.why };
   if (endpoint.outlier.isEjected) return { tier: 'failing', state: 'ejected', why: whyEjected(endpoint, nowMs) };
   if (instance.leaving === true) return LEAVING;
   if (endpoint.isSuspect) return SUSPECT;

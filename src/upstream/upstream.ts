@@ -9,6 +9,7 @@ import type { Subset } from '../util/labels.ts';
 import type { Connect } from './connect.ts';
 import { ConnectionCounts } from './connection-counts.ts';
 import { Decisions } from './decisions.ts';
+import { ActiveChecks, type CheckScope } from './active-checks.ts';
 import { Ejections, type EjectionScope } from './ejections.ts';
 import { addressOf, Endpoint, type EndpointOwner } from './endpoint.ts';
 import type { ForwardTarget } from './forward-target.ts';
@@ -19,6 +20,7 @@ import type { EjectionCause } from './outlier.ts';
 import { PickQueue } from './pick-queue.ts';
 import { Picking } from './picking.ts';
 import { reviewPlaces } from './places.ts';
+import type { ProbeSlots } from './probe-slots.ts';
 import { SuspectProber } from './suspects.ts';
 
 /** What an upstream needs of a running watch; a `Watch` is one. */
@@ -44,6 +46,8 @@ export interface UpstreamContext {
   readonly watch: WatchService;
   /** Health is not believed any more, or is again. */
   readonly onPanic?: (upstream: string, panic: Panic) => void;
+  /** Shared by all upstreams, for their health checks. */
+  readonly probeSlots?: ProbeSlots;
 }
 
 /** Requests wait at most this long for the first list, counted from when the watch began. */
@@ -53,7 +57,7 @@ const REBUILD_AT_ONCE = 256;
 const COALESCE_MS = 20;
 
 /** One writer of all its state: itself, from its watch and from the outcomes of its claims. */
-export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope, HangScope {
+export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope, HangScope, CheckScope {
   readonly name: string;
   readonly key: ServiceKey;
   readonly options: UpstreamOptions;
@@ -73,6 +77,7 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope, Ha
   private readonly byIdentity = new Map<string, Endpoint>();
   private readonly leaving = new Set<Endpoint>();
   private readonly ejections: Ejections;
+  private readonly checks: ActiveChecks | undefined;
   private readonly prober: SuspectProber;
   private readonly watch: WatchHandle;
   private readonly firstListTimer: Timer;
@@ -93,6 +98,7 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope, Ha
     this.picking = new Picking(options, context.clock);
     this.ejections = new Ejections(context.clock, options.outlier, this);
     this.hangs = options.timeout.hang === 'off' ? undefined : new HangWatch(context.clock, options.timeout, this);
+    this.checks = options.health && new ActiveChecks(context.clock, options.health, this, context.probeSlots);
     this.prober = new SuspectProber(context.clock, (id) => this.watch.probeFailed(id));
     this.watch = context.watch(key, {
       onView: (view) => this.apply(view),
@@ -160,6 +166,7 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope, Ha
     if (origin === 'live') this.hasHeardRegistry = true;
     this.ejections.trim();
     this.rebuild();
+    this.checks?.watch(new Set(this.byIdentity.values()));
     this.prober.watch([...this.byIdentity.values()].filter((endpoint) => endpoint.isSuspect));
   }
 
@@ -181,6 +188,11 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope, Ha
     if (endpoint.isDraining) return this.byIdentity.size > 0;
     this.ejections.eject(endpoint, 'hung');
     return endpoint.outlier.isEjected;
+  }
+
+  onChecked(endpoint: Endpoint, isWell: boolean): void {
+    if (isWell) this.ejections.readmit(endpoint);
+    this.onEjectionsChanged();
   }
 
   onEjectionsChanged(): void {
@@ -212,6 +224,7 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope, Ha
     this.watch.close();
     this.ejections.close();
     this.hangs?.close();
+    this.checks?.close();
     this.prober.close();
     this.rebuildTimer?.cancel();
     for (const [identity, endpoint] of this.byIdentity) this.drain(identity, endpoint);

@@ -5,6 +5,7 @@ import { serviceKey, type ServiceKey } from '../registry/types.ts';
 import type { Timer } from '../util/clock.ts';
 import type { BreakerView } from './breaker-view.ts';
 import type { UpstreamOptions } from './options.ts';
+import { ProbeSlots } from './probe-slots.ts';
 import { Upstream, type UpstreamContext } from './upstream.ts';
 
 /** How an upstream's requests are handled: the layers that belong to it, and what its metrics read. */
@@ -59,7 +60,7 @@ export class Upstreams {
 
   /** Begins to watch what is configured. */
   constructor(context: UpstreamsContext) {
-    this.context = context;
+    this.context = { ...context, probeSlots: context.probeSlots ?? new ProbeSlots() };
     for (const { name, key, ...options } of context.configured) this.open(name, key, options, true);
   }
 

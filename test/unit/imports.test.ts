@@ -28,6 +28,7 @@ const LONG: Readonly<Record<string, string>> = {
   'src/http1/server-connection.ts': 'one state machine: reading, pausing, closing and lingering share all of its state',
   'src/registry/registration.ts':
     'one loop that begins, keeps, repairs and ends a life: split, its order could not be read',
+  'src/upstream/upstream.ts': 'the one writer of an upstream: list, health and picker change together, in one order',
 };
 
 /** The configuration reads URLs of registries as the registries themselves do. */

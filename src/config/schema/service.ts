@@ -1,38 +1,21 @@
 // `service:` our own service: what is registered, where the app listens, how its health is told.
 import { z } from 'zod';
+import { grpcService, healthPath, onlyOneProbe, probeOf } from './health-probe.ts';
 import { duration, endpoint, integer, isHostName, metadataValue, parseHostPort, readText, text } from './scalar.ts';
 import { isIP } from 'node:net';
-
-/** How the app is asked whether it is well. */
-export type HealthProbe =
-  | { readonly kind: 'tcp' }
-  | { readonly kind: 'http'; readonly path: string }
-  | { readonly kind: 'grpc'; readonly service: string };
-
-const oneProbe = 'only one of http, tcp and grpc';
 
 /** `service.health`: checked by this sidecar, and what the registration depends on. */
 export const health = z
   .strictObject({
-    http: z
-      .string({ error: 'a path such as /healthz' })
-      .regex(/^\/[\u0021-\u007e]{0,2047}$/, { error: 'a path such as /healthz' })
-      .optional()
-      .describe('`GET` of this path on the app; well is 200 to 399. Redirects are not followed.'),
+    http: healthPath().describe('`GET` of this path on the app; well is 200 to 399. Redirects are not followed.'),
     tcp: z.literal(true, { error: 'true' }).optional().describe('A connection to the app can be made. The default.'),
-    grpc: z
-      .string({ error: 'the name of a gRPC service, or "" for the whole server' })
-      .max(253)
-      .optional()
-      .describe('`grpc.health.v1.Health/Check` of this service name; `""` asks for the whole server.'),
+    grpc: grpcService().describe('`grpc.health.v1.Health/Check` of this service name; `""` asks for the whole server.'),
     interval: duration({ minMs: 10 }).prefault('2s').describe('Time between two checks.'),
     timeout: duration().prefault('1s').describe('A check that takes longer has failed.'),
     rise: integer(1, 100).default(1).describe('Passing checks in a row before the app counts as well.'),
     fall: integer(1, 100).default(3).describe('Failing checks in a row before the app counts as down.'),
   })
-  .refine(({ http, tcp, grpc }) => [http, tcp, grpc].filter((probe) => probe !== undefined).length <= 1, {
-    error: oneProbe,
-  })
+  .refine(onlyOneProbe, { error: 'only one of http, tcp and grpc' })
   .transform(({ http, grpc, interval, timeout, rise, fall }) => ({
     probe: probeOf(http, grpc),
     intervalMs: interval,
@@ -84,11 +67,6 @@ export const service = z
     health: health.prefault({}).describe('Check of the app. It is registered only while the check passes.'),
   })
   .describe('Our own service. Left out, the sidecar only calls others, and no inbound listener is bound.');
-
-function probeOf(http: string | undefined, grpc: string | undefined): HealthProbe {
-  if (http !== undefined) return { kind: 'http', path: http };
-  return grpc === undefined ? { kind: 'tcp' } : { kind: 'grpc', service: grpc };
-}
 
 function parseAdvertise(value: string): Advertise | undefined {
   if (isIP(value) !== 0 || isHostName(value)) return { host: value, port: undefined };

@@ -12,6 +12,7 @@ import {
   zone,
 } from './upstream-balancer.ts';
 import { breaker } from './upstream-breaker.ts';
+import { upstreamHealth } from './upstream-health.ts';
 import { outlier } from './upstream-outlier.ts';
 
 const RETRY_REASONS = ['connect', 'reset-before-response', 'attempt-timeout'] as const;
@@ -129,6 +130,9 @@ export const upstream = z
     timeout: timeout.prefault({}).describe('Bounds on waiting.'),
     retry: retry.prefault({}).describe('When another endpoint is tried.'),
     outlier: outlier.prefault({}).describe('Leaving out endpoints that keep failing.'),
+    health: upstreamHealth
+      .optional()
+      .describe('Asking each endpoint whether it is well. Without it, what its traffic says has to do.'),
     breaker: breaker.prefault({}).describe('Refusing at once what the upstream as a whole cannot answer.'),
     service: z
       .strictObject({

@@ -58,7 +58,7 @@ describe('the sample configurations', () => {
     const leaves = documented.filter((field) => !documented.some((other) => other.startsWith(`${field}.`)));
     const shown = fieldsOf(parse(text(`${SAMPLES}/every-field.yaml`)));
     const isShown = (field: string) => shown.some((one) => one === field || one.startsWith(`${field}.`));
-    const alternatives = ['service.health.tcp', 'service.health.grpc'];
+    const alternatives = ['service', 'upstreams.<name>'].flatMap((of) => [`${of}.health.tcp`, `${of}.health.grpc`]);
     expect(leaves.filter((field) => !isShown(field) && !alternatives.includes(field))).toEqual([]);
   });
 

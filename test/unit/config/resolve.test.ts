@@ -46,6 +46,21 @@ upstreams:
     expect(key).toEqual({ namespace: 'finance', group: 'default', service: '请求' });
   });
 
+  it('are asked in their own way whether they are well, however "*" asks', async () => {
+    const config = await configOf(`
+upstreams:
+  "*": { health: { http: /healthz, rise: 4 } }
+  orders: { health: { interval: 1s } }
+  ledger: { health: { grpc: "" } }`);
+    expect(upstreamOptions(config, 'orders').health).toMatchObject({
+      probe: { kind: 'http', path: '/healthz' },
+      intervalMs: 1_000,
+      rise: 4,
+    });
+    expect(upstreamOptions(config, 'ledger').health).toMatchObject({ probe: { kind: 'grpc', service: '' }, rise: 4 });
+    expect(upstreamOptions(await configOf(''), 'orders').health).toBeUndefined();
+  });
+
   it('are not fooled by names of Object.prototype', async () => {
     const config = await configOf('upstreams: { tostring: { balancer: random } }');
     expect(upstreamOptions(config, 'toString').balancer.policy).toBe('least-request');
