@@ -44,7 +44,9 @@ export class ConsulProcess extends OwnServer {
     const [port = 0, rpc = 0, serf = 0, wan = 0] = await freePorts([0, 1, 2, 3]);
     const { tls } = options;
     const words = ({ host, data, file }: Place): string[] => [
-      ...['agent', '-server', '-bootstrap-expect=1', '-node=n1', '-bind=127.0.0.1', '-log-level=warn'],
+      ...['agent', '-server', '-bootstrap-expect=1', '-node=n1', '-bind=127.0.0.1'],
+      // At `info` it says that it runs, which is all that can be seen of one that asks for certificates.
+      `-log-level=${tls === undefined ? 'warn' : 'info'}`,
       ...['-client', host],
       ...['-data-dir', data, '-http-port', tls === undefined ? String(port) : '-1'],
       ...['-server-port', String(rpc), '-serf-lan-port', String(serf), '-serf-wan-port', String(wan)],
@@ -101,6 +103,7 @@ function configuration(version: string, { acl, tls, hcl }: ConsulServerOptions, 
     tls === undefined
       ? ''
       : `cert_file = "${file(tls.cert)}" key_file = "${file(tls.key)}" ca_file = "${file(tls.ca)}"`;
+  const verifies = String(tls?.verifiesClients === true);
   return [
     'performance { raft_multiplier = 1 }',
     'disable_update_check = true',
@@ -108,12 +111,11 @@ function configuration(version: string, { acl, tls, hcl }: ConsulServerOptions, 
     acl === true
       ? `acl { enabled = true default_policy = "deny" tokens { ${initial} = "${TOKEN}" agent = "${TOKEN}" } }`
       : '',
-    tls === undefined ? '' : isOld(version) ? files : `tls { https { ${files} } }`,
-    tls?.verifiesClients !== true
+    tls === undefined
       ? ''
       : isOld(version)
-        ? 'verify_incoming_https = true'
-        : 'tls { https { verify_incoming = true } }',
+        ? `${files} verify_incoming_https = ${verifies}`
+        : `tls { https { ${files} verify_incoming = ${verifies} } }`,
     hcl ?? '',
   ].join('\n');
 }
