@@ -8,6 +8,8 @@ export const KIND_OWN = 8; // x-pilotfish-*: between sidecars only
 export const KIND_NO_TRAILER = 16; // may not stand in a trailer section (RFC 9110 §6.5.1)
 export const KIND_GUARDED = 32; // set or believed by the proxy itself: a look-alike with `_` is dropped
 
+export const KIND_ADDED = 64; // added by every sidecar on the way
+
 /** Names of these kinds have look-alikes (FIELD_ALIAS): those that we frame by, set or strip. */
 const ALIASED = KIND_HOP | KIND_FRAMING | KIND_FORWARDED | KIND_OWN | KIND_GUARDED;
 
@@ -18,6 +20,7 @@ const K = {
   own: KIND_OWN,
   noTrailer: KIND_NO_TRAILER,
   guarded: KIND_GUARDED,
+  added: KIND_ADDED,
 };
 
 const TABLE = [
@@ -47,33 +50,40 @@ const TABLE = [
   ['retry-after', K.noTrailer],
   ['date', K.noTrailer],
   ['vary', K.noTrailer],
-  ['via', K.guarded | K.noTrailer],
+  ['via', K.guarded | K.added | K.noTrailer],
   ['server', 0],
   ['user-agent', 0],
   ['accept', 0],
   ['sec-websocket-key', K.guarded | K.noTrailer],
   ['sec-websocket-version', K.guarded | K.noTrailer],
   ['sec-websocket-accept', K.noTrailer],
-  ['x-request-id', K.guarded | K.noTrailer],
+  ['x-request-id', K.guarded | K.added | K.noTrailer],
   ['traceparent', K.guarded | K.noTrailer],
   ['tracestate', K.guarded | K.noTrailer],
   ['forwarded', K.forwarded | K.noTrailer],
   ['x-real-ip', K.forwarded | K.noTrailer],
-  ['x-forwarded-for', K.forwarded | K.noTrailer],
-  ['x-forwarded-proto', K.forwarded | K.noTrailer],
+  ['x-forwarded-for', K.forwarded | K.added | K.noTrailer],
+  ['x-forwarded-proto', K.forwarded | K.added | K.noTrailer],
   ['x-forwarded-host', K.forwarded | K.noTrailer],
   ['x-forwarded-port', K.forwarded | K.noTrailer],
   ['x-forwarded-client-cert', K.forwarded | K.noTrailer],
   ['x-forwarded-*', K.forwarded | K.noTrailer],
-  ['x-pilotfish-to', K.own | K.noTrailer],
+  ['x-pilotfish-to', K.own | K.added | K.noTrailer],
   ['x-pilotfish-code', K.own | K.noTrailer],
   ['x-pilotfish-*', K.own | K.noTrailer],
   ['grpc-status', 0],
   ['grpc-message', 0],
-  ['idempotency-key', 0],
+  ['idempotency-key', K.guarded | K.noTrailer],
+  // Side by side: `call-fields.ts` looks for the range.
+  ['x-request-attempt', K.guarded | K.added | K.noTrailer],
+  ['x-request-timeout-ms', K.guarded | K.added | K.noTrailer],
+  ['grpc-timeout', K.guarded | K.added | K.noTrailer],
 ] as const;
 
 type FieldName = (typeof TABLE)[number][0];
+
+/** How many fields a sidecar adds to a request at most. */
+export const ADDED_FIELDS = TABLE.filter(([, kind]) => (kind & KIND_ADDED) !== 0).length;
 
 /** `FIELD.host`, `FIELD['content-length']`, …: the id of each known name, ≥ 1. `x-forwarded-*` and `x-pilotfish-*` stand for the rest of their family. */
 export const FIELD = Object.fromEntries(TABLE.map(([name], index) => [name, index + 1])) as Readonly<

@@ -76,6 +76,10 @@ export class ProxyRequest {
   pickedAtMs = 0;
   connectedAtMs = 0;
   answeredAtMs = 0;
+  /** Time from `receivedAtMs`, or from when its content had come, to the answer's head, in ms; 0 = no bound. Set by `retry`. */
+  timeoutMs = 0;
+  /** Which attempt of its caller's it is: above 1, that one tries again by itself. */
+  callerAttempt = 1;
   /** Monotonic ms at which its content had come whole; 0 while it has not, and where there is none. Set by the codec. */
   contentAtMs = 0;
   /** Set by the layer that tries again. */

@@ -1,9 +1,11 @@
 // HOT PATH. Field lines of heads and trailer sections: one pass over the characters, no object for a field.
 import {
+  ADDED_FIELDS,
   FIELD,
   FIELD_ALIAS,
   FIELD_KIND,
   fieldIdAt,
+  KIND_ADDED,
   KIND_FRAMING,
   KIND_HOP,
   KIND_NO_TRAILER,
@@ -51,9 +53,10 @@ export function parseFields(
 ): void {
   if (end - at > limits.headerBlockBytes) throw head.fail('the fields are too long', 431);
   const { pairs, ids } = head.headers;
+  const maxCount = isTrailer ? limits.headerCount : limits.headerCount + ADDED_FIELDS;
   let count = 0;
   while (at < end) {
-    if (++count > limits.headerCount) throw head.fail('too many fields', 431);
+    if (++count > maxCount) throw head.fail('too many fields', 431);
     const name = at;
     let hash = 0;
     for (let byte = TOKEN[text.charCodeAt(at)] as number; byte !== 0; byte = TOKEN[text.charCodeAt(++at)] as number)
@@ -84,6 +87,15 @@ export function parseFields(
     pairs.push(text.substring(name, nameEnd), text.substring(value, valueEnd));
     ids.push(id);
   }
+  if (count > limits.headerCount && count - countAdded(ids) > limits.headerCount)
+    throw head.fail('too many fields', 431);
+}
+
+/** Fields that the sidecar before us may have added to as many as it lets pass: they do not count. */
+function countAdded(ids: readonly number[]): number {
+  let added = 0;
+  for (const id of ids) if (((FIELD_KIND[id] ?? 0) & KIND_ADDED) !== 0) added++;
+  return Math.min(added, ADDED_FIELDS);
 }
 
 /** Takes note of a field that frames, routes or concerns this hop; true where it stays in the headers nevertheless. */

@@ -51,7 +51,7 @@ function call(target: ForwardTarget, name: string, to: string | undefined, conte
   const budget = new RetryBudget(retries.budget);
   const breaker = guard.enabled ? new Breaker(name, guard, clock, (change) => onBreaker?.(name, change)) : undefined;
   const layers = [
-    retry(retries, { clock, deadlines, budget, requestMs: timeout.requestMs, breaker }),
+    retry(retries, { clock, deadlines, budget, requestMs: timeout.requestMs, breaker, outlook: target.outlook }),
     ...(breaker === undefined ? [] : [breakerLayer(breaker)]),
   ];
   return { budget, breaker, handle: compose(layers, forward(target, to, clock, deadlines, breaker)) };

@@ -1,18 +1,26 @@
 // HOT PATH. The one retry loop: tries, asks the policy and the budget, and tries elsewhere, within the request's deadline.
 import { ProxyError } from '../errors.ts';
+import { readCallFields, retryAfterMs } from '../http/call-fields.ts';
 import type { Handler, Layer, Mover, ProxyRequest, ProxyResponse } from '../http/message.ts';
 import { discard } from '../upstream/discard.ts';
-import { isIdempotent } from '../upstream/idempotent.ts';
+import type { ForwardTarget } from '../upstream/forward-target.ts';
 import type { RetryOptions } from '../upstream/options.ts';
 import type { Clock } from '../util/clock.ts';
-import type { DeadlineList, DeadlineLists } from '../util/deadline-list.ts';
+import { DeadlineLists, type DeadlineList } from '../util/deadline-list.ts';
 import { RequestDeadline } from './deadline.ts';
 import { MAX_REPLAY_BYTES, ReplayBody } from './replay-body.ts';
 import type { RetryBudget } from './retry-budget.ts';
-import { mayRetryError, mayRetryStatus } from './retry-policy.ts';
+import { mayBeExecutedAgain, mayRetryError, mayRetryStatus } from './retry-policy.ts';
 
 /** Longest wait before the second retry, in ms; doubles with each further one. The first goes at once: it goes elsewhere. */
 const BACKOFF_MS = 25;
+
+/**
+ * Where all endpoints have kept failing for so long, in ms, nothing is tried again: it would go from bad to bad. Sooner where a
+ * retry has to wait; later where it does not, since what fails in one moment may be our own (in a stalled loop all dials run
+ * out of time).
+ */
+const FAILING_MS = { waiting: 25, atOnce: 100 };
 
 export interface RetryContext {
   readonly clock: Clock;
@@ -22,11 +30,14 @@ export interface RetryContext {
   readonly requestMs: number;
   /** While it refuses, nothing is tried again: what the last attempt met is the better answer. */
   readonly breaker?: { wouldRefuse(nowMs: number): boolean } | undefined;
+  readonly outlook: ForwardTarget['outlook'];
 }
 
 /**
  * Never tries again once an answer was handed on, once the client has gone, or once more of the body was read than is
- * held. Rejects with the last attempt's error; an answer that would have been worth a retry is handed on where none is left.
+ * held; nor while the breaker refuses, or all endpoints keep failing. A retry goes elsewhere at once, further ones after a
+ * while; `Retry-After` is waited for where there is nowhere else, and time enough. Rejects with the last attempt's error; an
+ * answer that would have been worth a retry is handed on where none is left.
  */
 export function retry(options: RetryOptions, context: RetryContext): Layer {
   return (next) => {
@@ -49,28 +60,28 @@ class RetryLoop implements Mover {
   }
 
   async run(request: ProxyRequest): Promise<ProxyResponse> {
-    const { deadlines, options, context } = this;
+    const { options, context } = this;
     context.budget.deposit(request.receivedAtMs);
     request.mover = this;
-    const deadline =
-      deadlines === undefined ? undefined : new RequestDeadline(request, context.clock, deadlines, context.requestMs);
+    const deadline = this.arm(request);
     const replay =
       request.body.isEmpty || request.isUpgrade || options.attempts === 1 ? undefined : new ReplayBody(request.body);
     try {
       for (let tries = 1; ; tries++) {
         if (replay !== undefined) request.body = replay.open();
         const isLast = tries >= options.attempts;
+        let askedMs = 0;
         try {
           const response = await this.next(request);
-          if (isLast || !mayRetryStatus(options.on, response.status, request.method)) return response;
-          if (!this.mayTryAgain(request, replay)) return response;
+          if (isLast || !mayRetryStatus(options, response.status, request)) return response;
+          askedMs = context.outlook.hasChoice ? 0 : (retryAfterMs(response.headers) ?? 0);
+          if (!this.mayTryAgain(request, replay, askedMs)) return response;
           discard(response.body);
         } catch (error) {
-          if (isLast || !(error instanceof ProxyError) || !mayRetryError(options.on, error, request.method))
-            throw error;
-          if (!this.mayTryAgain(request, replay)) throw error;
+          if (isLast || !(error instanceof ProxyError) || !mayRetryError(options, error, request)) throw error;
+          if (!this.mayTryAgain(request, replay, 0)) throw error;
         }
-        if (tries > 1) await this.backOff(request, tries - 2);
+        if (askedMs > 0 || tries > 1) await this.wait(request, Math.max(askedMs, this.backoffMs(tries - 2)));
         if (request.aborted !== undefined) throw request.aborted;
       }
     } finally {
@@ -79,36 +90,58 @@ class RetryLoop implements Mover {
     }
   }
 
+  /** The deadline of configuration, or the caller's where that is shorter. */
+  private arm(request: ProxyRequest): RequestDeadline | undefined {
+    const { clock, requestMs, deadlines } = this.context;
+    const said = readCallFields(request.headers);
+    request.callerAttempt = said.attempt;
+    let list = this.deadlines;
+    request.timeoutMs = requestMs;
+    if (said.timeoutMs !== undefined && (requestMs === 0 || said.timeoutMs < requestMs)) {
+      request.timeoutMs = DeadlineLists.stepOf(said.timeoutMs);
+      list = deadlines.of(request.timeoutMs);
+    }
+    return list === undefined ? undefined : new RequestDeadline(request, clock, list, request.timeoutMs);
+  }
+
   /** Once for each request: one that stops whoever works on it must not wander from one to the next. */
   pay(request: ProxyRequest, requestSent: boolean): boolean {
-    const { on, attempts } = this.options;
+    const { options } = this;
+    const { on, attempts } = options;
     if (request.move !== 'none' || request.attempts.length >= attempts || request.aborted !== undefined) return false;
-    const isAllowed = requestSent ? on.attemptTimeout && isIdempotent(request.method) : on.connect;
+    const isAllowed = requestSent ? on.attemptTimeout && mayBeExecutedAgain(options, request) : on.connect;
     if (!isAllowed || request.body.received > MAX_REPLAY_BYTES) return false;
-    if (!this.withdraw()) return false;
+    if (!this.withdraw(FAILING_MS.atOnce)) return false;
     request.move = 'paid';
     return true;
   }
 
-  /** The budget is asked last: what it gives is spent. */
-  private mayTryAgain(request: ProxyRequest, replay: ReplayBody | undefined): boolean {
+  private mayTryAgain(request: ProxyRequest, replay: ReplayBody | undefined, askedMs: number): boolean {
     if (request.aborted !== undefined || replay?.canReplay === false) return false;
-    if (request.move !== 'paid') return this.withdraw();
+    if (askedMs > 0 && !hasTime(request, this.context.clock.now() + askedMs)) return false;
+    if (request.move !== 'paid')
+      return this.withdraw(request.attempts.length > 1 ? FAILING_MS.waiting : FAILING_MS.atOnce);
     request.move = 'made';
     return true;
   }
 
-  private withdraw(): boolean {
-    const { budget, breaker, clock } = this.context;
+  /** The budget is asked last: what it gives is spent, also while the retry waits. */
+  private withdraw(failingMs: number): boolean {
+    const { budget, breaker, clock, outlook } = this.context;
     const nowMs = clock.now();
-    return breaker?.wouldRefuse(nowMs) !== true && budget.withdraw(nowMs);
+    return breaker?.wouldRefuse(nowMs) !== true && outlook.failingForMs <= failingMs && budget.withdraw(nowMs);
   }
 
-  /** Full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter", 2015); ends early when the request does. */
-  private backOff(request: ProxyRequest, exponent: number): Promise<void> {
+  /** Full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter", 2015); 0 for the first retry. */
+  private backoffMs(exponent: number): number {
+    return exponent < 0 ? 0 : this.context.clock.random() * BACKOFF_MS * 2 ** exponent;
+  }
+
+  /** Ends early when the request does. */
+  private wait(request: ProxyRequest, delayMs: number): Promise<void> {
     const { clock } = this.context;
     return new Promise((resolve) => {
-      const timer = clock.setTimer(clock.random() * BACKOFF_MS * 2 ** exponent, () => {
+      const timer = clock.setTimer(delayMs, () => {
         request.workedOnBy(undefined);
         resolve();
       });
@@ -120,4 +153,10 @@ class RetryLoop implements Mover {
       });
     });
   }
+}
+
+/** Could an answer still come in time where nothing is sent before `atMs`? */
+function hasTime(request: ProxyRequest, atMs: number): boolean {
+  const sinceMs = request.answerableSinceMs(0);
+  return request.timeoutMs === 0 || sinceMs === undefined || sinceMs + request.timeoutMs > atMs;
 }

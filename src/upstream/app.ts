@@ -37,6 +37,7 @@ export class App implements ForwardTarget {
   readonly queue: PickQueue;
   readonly hangs = undefined;
   readonly connections = new ConnectionCounts();
+  readonly outlook = { failingForMs: 0, hasChoice: false };
 
   constructor(options: AppOptions, clock: Clock, connect: Connect) {
     const { key, host, port, isUp } = options;

@@ -2,6 +2,7 @@
 import { ProxyError, type ErrorCode } from '../errors.ts';
 import type { ClientConnection, Exchange, ExchangeEnd, ExchangeReceiver } from '../http/exchange.ts';
 import { removeOwnFields } from '../http/accept.ts';
+import { retryAfterMs } from '../http/call-fields.ts';
 import type { Headers } from '../http/headers.ts';
 import type { Abortable, Attempt, ProxyRequest, ProxyResponse } from '../http/message.ts';
 import { AttemptWait, type WaitingAttempt } from './attempt-wait.ts';
@@ -11,6 +12,7 @@ import type { Forwarder } from './forward-target.ts';
 import { isRepeatable, mayBeginAnew } from './repeatable.ts';
 import { EJECTED_FOR, notExecuted } from './not-executed.ts';
 import { outcomeOfError, outcomeOfStatus, type Outcome } from './outcome.ts';
+import { located } from './located.ts';
 import type { PickWaiter } from './pick-queue.ts';
 import type { ConnectionWaiter } from './pool.ts';
 
@@ -109,6 +111,8 @@ export class ForwardAttempt
         return;
       }
     }
+    if (status === 503 || status === 429)
+      this.claim?.endpoint.outlier.asked(retryAfterMs(response.headers), this.request.answeredAtMs);
     if (status < 500 && this.claim !== undefined) {
       const tookMs = this.claim.answered(this.request.answeredAtMs);
       this.forwarder.target.hangs?.answered(tookMs);
@@ -181,7 +185,8 @@ export class ForwardAttempt
     const nowMs = forwarder.clock.now();
     this.claim = endpoint.claim(nowMs);
     this.endpoint = endpoint.address;
-    if (request.attempts.push(this) === 1) forwarder.address(request.headers);
+    request.attempts.push(this);
+    forwarder.announcer?.announce(request, nowMs);
     request.pickedAtMs = nowMs;
     forwarder.target.decisions?.picked(endpoint.address, request.attempts.length, nowMs);
     request.workedOnBy(this);
@@ -290,11 +295,4 @@ export class ForwardAttempt
 
 function lookAgain(attempt: ForwardAttempt): void {
   attempt.sendHeld();
-}
-
-/** A codec that saw half an answer knows neither whom it talked to nor that the request was sent: it was. */
-function located(error: ProxyError, endpoint: string): ProxyError {
-  const { code, message, cause, requestSent } = error;
-  if (requestSent !== undefined || (code !== 'PF_UPSTREAM_PROTOCOL' && code !== 'PF_UPSTREAM_CLOSED')) return error;
-  return new ProxyError(code, message, { cause, requestSent: true, endpoint });
 }

@@ -2,20 +2,18 @@
 import type { Picker, PickResult } from '../balancer/picker.ts';
 import type { ProxyError } from '../errors.ts';
 import type { ProxyRequest } from '../http/message.ts';
-import { FIELD } from '../http/field.ts';
-import type { Headers } from '../http/headers.ts';
 import type { Clock } from '../util/clock.ts';
 import type { DeadlineList, DeadlineLists } from '../util/deadline-list.ts';
 import type { Subset } from '../util/labels.ts';
+import { Announcer } from './announce.ts';
 import type { AttemptObserver } from './attempt-observer.ts';
 import type { Decisions } from './decisions.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { HangWatch } from './hang-watch.ts';
 import type { UpstreamOptions } from './options.ts';
 import type { EjectionCause } from './outlier.ts';
+import type { Outlook } from './outlook.ts';
 import type { PickQueue } from './pick-queue.ts';
-
-const ID_TO = FIELD['x-pilotfish-to'];
 
 /** An `Upstream` is one, our own app another (`app.ts`). */
 export interface ForwardTarget {
@@ -28,6 +26,8 @@ export interface ForwardTarget {
   readonly hangs: HangWatch | undefined;
   /** Where noteworthy picks and retries are noted; undefined: nowhere. */
   readonly decisions?: Decisions;
+  /** What another try could hope for. */
+  readonly outlook: Pick<Outlook, 'failingForMs' | 'hasChoice'>;
   /** Nobody could be picked. */
   unavailable(reason: string): ProxyError;
   /** A registered sidecar gave a reason not to use its endpoint for a while. */
@@ -39,8 +39,8 @@ export interface ForwardTarget {
 /** What all attempts of one target share. */
 export class Forwarder {
   readonly target: ForwardTarget;
-  /** What `x-pilotfish-to` is set to; undefined: it is left alone. */
-  readonly to: string | undefined;
+  /** Undefined: the other side is told nothing that sidecars tell each other. */
+  readonly announcer: Announcer | undefined;
   readonly clock: Clock;
   readonly observer: AttemptObserver | undefined;
   private readonly lists: DeadlineLists;
@@ -59,7 +59,7 @@ export class Forwarder {
   ) {
     const { timeout, retry } = target.options;
     this.target = target;
-    this.to = to;
+    this.announcer = to === undefined ? undefined : new Announcer(to, timeout.attemptMs);
     this.clock = clock;
     this.observer = observer;
     this.lists = deadlines;
@@ -75,13 +75,6 @@ export class Forwarder {
       this.patience = this.lists.of(patienceMs);
     }
     return this.patience;
-  }
-
-  /** Says in a request whom it is for. */
-  address(headers: Headers): void {
-    if (this.to === undefined) return;
-    if (headers.hasId(ID_TO)) headers.delete('x-pilotfish-to');
-    headers.append('X-Pilotfish-To', this.to, ID_TO);
   }
 
   /** From the part of the target that the request is for. */

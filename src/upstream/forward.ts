@@ -10,7 +10,8 @@ import { Forwarder, type ForwardTarget } from './forward-target.ts';
  * One attempt for each call. Rejects with a ProxyError that states `requestSent` and `endpoint`; an answer by which a
  * registered sidecar says that nothing was executed is such an error, too, with `requestSent: false`. The last of the
  * attempts that `retry` may make gets a connection on which nothing was sent yet.
- * @param to what `x-pilotfish-to` is set to; undefined: it is left alone.
+ * @param to the service that is meant, for `x-pilotfish-to`; undefined: the other side is told nothing of what sidecars tell
+ * each other.
  * @param observer is told how each attempt ended.
  */
 export function forward(

@@ -45,6 +45,8 @@ export interface RetryOptions {
   /** Tries in all, ≥ 1. */
   readonly attempts: number;
   readonly on: RetryOn;
+  /** A request with `Idempotency-Key` may be executed twice, whatever its method. */
+  readonly idempotencyKey: boolean;
   readonly budget: {
     /** Retries per request over the last ten seconds, 0..1. */
     readonly ratio: number;
@@ -152,6 +154,7 @@ export const UPSTREAM_DEFAULTS: UpstreamOptions = {
   retry: {
     attempts: 3,
     on: { connect: true, resetBeforeResponse: true, attemptTimeout: true, statuses: [502, 503, 504] },
+    idempotencyKey: false,
     budget: { ratio: 0.2, minPerSecond: 10 },
   },
   outlier: {

@@ -53,6 +53,8 @@ export class OutlierRecord {
   ejections = 0;
   private readonly options: OutlierOptions;
   private isOnProbation = false;
+  /** Monotonic ms until which it asked to be left alone (`Retry-After`). */
+  private askedUntilMs = 0;
   private level = 0;
   private readmittedAtMs = -Infinity;
   private lastWellMs = -Infinity;
@@ -101,6 +103,11 @@ export class OutlierRecord {
     return startedAtMs < this.readmittedAtMs;
   }
 
+  /** It answered 429 or 503. That alone ejects nobody, or an overload would move on; an ejection is as long as was asked. */
+  asked(retryAfterMs: number | undefined, nowMs: number): void {
+    if (retryAfterMs !== undefined) this.askedUntilMs = nowMs + retryAfterMs;
+  }
+
   /** @param reason with figures, for people; a cause that needs none has its own. */
   eject(cause: EjectionCause, nowMs: number, reason = this.reasonOf(cause)): void {
     const { baseEjectionMs, maxEjectionMs } = this.options;
@@ -109,8 +116,9 @@ export class OutlierRecord {
     this.cause = cause;
     this.reason = reason;
     this.ejectedAtMs = nowMs;
-    const lengthMs = Math.min(maxEjectionMs, baseEjectionMs * 2 ** Math.min(this.level, 30));
-    this.ejectedUntilMs = nowMs + (cause === 'hung' ? lengthMs * HUNG_SHARE : lengthMs);
+    const ownMs = Math.min(maxEjectionMs, baseEjectionMs * 2 ** Math.min(this.level, 30));
+    const askedMs = Math.min(maxEjectionMs, this.askedUntilMs - nowMs);
+    this.ejectedUntilMs = nowMs + Math.max(cause === 'hung' ? ownMs * HUNG_SHARE : ownMs, askedMs);
     this.level++;
     this.ejections++;
   }

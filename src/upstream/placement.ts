@@ -57,6 +57,33 @@ export function isEjectable(endpoint: Endpoint, nowMs: number): boolean {
   return tier === 'first' || tier === 'doubted' || state === 'ejected';
 }
 
+/**
+ * Is each of those that can be picked ejected, or has it failed twice as often in a row as would eject it, where there was
+ * room for that? Asked after a failure; ends with the first that is well.
+ */
+export function areAllFailing(endpoints: Iterable<Endpoint>, consecutiveFailures: number): boolean {
+  let isAny = false;
+  for (const endpoint of endpoints) {
+    if (!isPickable(endpoint)) continue;
+    const { outlier } = endpoint;
+    if (!outlier.isEjected && outlier.consecutiveFailures < 2 * consecutiveFailures) return false;
+    isAny = true;
+  }
+  return isAny;
+}
+
+/** Can more than one be picked? */
+export function hasSeveral(endpoints: Iterable<Endpoint>): boolean {
+  let count = 0;
+  for (const endpoint of endpoints) if (isPickable(endpoint) && ++count > 1) return true;
+  return false;
+}
+
+function isPickable(endpoint: Endpoint): boolean {
+  const { tier } = placementOf(endpoint, 0);
+  return tier !== 'never' && tier !== 'failing';
+}
+
 function whyEjected({ outlier }: Endpoint, nowMs: number): string {
   const leftMs = (outlier.ejectedUntilMs ?? nowMs) - nowMs;
   const untilWhat = outlier.cause === 'hung' ? 'until it answers' : 'until a connection can be opened';

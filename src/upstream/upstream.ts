@@ -17,6 +17,7 @@ import { HangWatch, type HangScope } from './hang-watch.ts';
 import type { UpstreamOptions } from './options.ts';
 import { noOutcomes, type Outcome, type OutcomeCounts } from './outcome.ts';
 import type { EjectionCause } from './outlier.ts';
+import { Outlook } from './outlook.ts';
 import { PickQueue } from './pick-queue.ts';
 import { Picking } from './picking.ts';
 import { reviewPlaces } from './places.ts';
@@ -79,6 +80,7 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope, Ha
   private readonly ejections: Ejections;
   private readonly checks: ActiveChecks | undefined;
   private readonly prober: SuspectProber;
+  readonly outlook: Outlook;
   private readonly watch: WatchHandle;
   private readonly firstListTimer: Timer;
   private rebuildTimer: Timer | undefined = undefined;
@@ -100,6 +102,7 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope, Ha
     this.hangs = options.timeout.hang === 'off' ? undefined : new HangWatch(context.clock, options.timeout, this);
     this.checks = options.health && new ActiveChecks(context.clock, options.health, this, context.probeSlots);
     this.prober = new SuspectProber(context.clock, (id) => this.watch.probeFailed(id));
+    this.outlook = new Outlook(context.clock, options.outlier, () => this.byIdentity.values());
     this.watch = context.watch(key, {
       onView: (view) => this.apply(view),
       onState: (state) => this.onState(state),
@@ -133,8 +136,7 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope, Ha
   /** Requests on their way, over all endpoints. */
   get inFlight(): number {
     let sum = 0;
-    for (const { inFlight } of this.byIdentity.values()) sum += inFlight;
-    for (const { inFlight } of this.leaving) sum += inFlight;
+    for (const { inFlight } of [...this.byIdentity.values(), ...this.leaving]) sum += inFlight;
     return sum;
   }
 
@@ -172,6 +174,7 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope, Ha
 
   onSettled(endpoint: Endpoint, outcome: Outcome, startedAtMs: number): void {
     this.outcomes[outcome]++;
+    this.outlook.settled(outcome);
     if (endpoint.isDraining) {
       if (endpoint.inFlight === 0) this.leaving.delete(endpoint);
       return;

@@ -1,6 +1,6 @@
 // `upstreams:` how the services that the app calls are called. `"*"` is merged under each alias (config/resolve.ts).
 import { z } from 'zod';
-import { duration, integer, number, text } from './scalar.ts';
+import { duration, flag, integer, number, text } from './scalar.ts';
 import {
   balancer,
   panicThreshold,
@@ -91,6 +91,12 @@ export const retry = z
       .describe(
         'Reasons for another try: `connect` (nothing was sent), `reset-before-response`, `attempt-timeout`, and statuses. ' +
           'What may have been executed is tried again for idempotent methods only, whatever stands here.',
+      ),
+    idempotencyKey: flag()
+      .default(false)
+      .describe(
+        'A request with an `Idempotency-Key` counts as idempotent, whatever its method. Trap: only where the app remembers ' +
+          'keys, and answers a repeated one without executing it.',
       ),
     budget: z
       .strictObject({

@@ -26,6 +26,7 @@ upstreams:
       retry: {
         attempts: 2,
         on: { connect: true, resetBeforeResponse: false, attemptTimeout: false, statuses: [503] },
+        idempotencyKey: false,
         budget: { ratio: 0.5, minPerSecond: 10 },
       },
     });

@@ -127,6 +127,8 @@ export const HOSTILE_REQUESTS: readonly HostileRequest[] = [
   ['a delete in a value', get('A: b\x7fc\r\n'), 400],
   ['a vertical tab in a value', get('A: b\x0bc\r\n'), 400],
   ['101 fields', get('A: b\r\n'.repeat(100)), 431],
+  ['101 fields beside one that a sidecar adds', get(`${'A: b\r\n'.repeat(100)}Via: 1.1 x\r\n`), 431],
+  ['more than eight fields of those that sidecars add', get('A: b\r\n'.repeat(99) + 'Via: 1.1 x\r\n'.repeat(9)), 431],
   ['a header block above 32 KiB', get(`A: ${'b'.repeat(32_768)}\r\n`), 431],
   ['a header block that never ends', `GET / HTTP/1.1\r\n${H}${'A: b\r\n'.repeat(9_000)}`, 431],
   ['Connection that is no list of tokens', get('Connection: a b\r\n'), 400],

@@ -37,6 +37,18 @@ describe('a proxied request', () => {
     expect(served.completed[0]?.end).toMatchObject({ error: undefined, sentBytes: 5 });
   });
 
+  it('may have as many fields as are let pass, and those that a sidecar adds', async () => {
+    const up = await upstream((peer) => peer.write(OK));
+    const served = await serve(proxyTo(up.port, makePool()));
+    const client = await dial(served.port);
+    const added = ['Via', 'X-Request-Id', 'X-Forwarded-For', 'X-Forwarded-Proto', 'X-Pilotfish-To'];
+    const said = ['X-Request-Attempt', 'X-Request-Timeout-Ms', 'grpc-timeout'];
+    const fields = 'A: b\r\n'.repeat(99) + [...added, ...said].map((name) => `${name}: 1\r\n`).join('');
+    client.write(`GET / HTTP/1.1\r\nHost: orders\r\n${fields}\r\n`);
+    await client.until((peer) => peer.received.endsWith('hello'));
+    expect(client.received).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+  });
+
   it('is followed by others on the same connections', async () => {
     const up = await upstream((peer) => peer.write(OK));
     const served = await serve(proxyTo(up.port, makePool()));

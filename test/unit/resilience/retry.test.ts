@@ -1,10 +1,11 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { ProxyError, type ErrorFacts } from '../../../src/errors.ts';
 import { Body, type BodyReader } from '../../../src/http/body.ts';
+import { Headers } from '../../../src/http/headers.ts';
 import { ProxyResponse, type ProxyRequest } from '../../../src/http/message.ts';
 import { deadline } from '../../../src/resilience/deadline.ts';
 import { RetryBudget } from '../../../src/resilience/retry-budget.ts';
-import { retry } from '../../../src/resilience/retry.ts';
+import { retry, type RetryContext } from '../../../src/resilience/retry.ts';
 import { UPSTREAM_DEFAULTS, type RetryOptions } from '../../../src/upstream/options.ts';
 import { DeadlineLists } from '../../../src/util/deadline-list.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
@@ -15,6 +16,7 @@ type Try = ProxyError | ProxyResponse | ((request: ProxyRequest) => Promise<Prox
 const AT = { endpoint: '10.0.0.1:80' };
 const NEVER_SENT = failure('PF_CONNECT_FAILED', { ...AT, requestSent: false });
 const RESET = failure('PF_UPSTREAM_CLOSED', { ...AT, requestSent: true });
+const OUTLOOK = { failingForMs: 0, hasChoice: true };
 const IGNORE: BodyReader = { onData: () => undefined, onEnd: () => undefined, onError: () => undefined };
 
 let clock: FakeClock;
@@ -36,16 +38,23 @@ async function run(
     body = Body.empty,
     options = {},
     budget = new RetryBudget({ ratio: 0, minPerSecond: 100 }),
+    outlook = OUTLOOK,
+    fields = [],
+    requestMs = 15_000,
   }: {
     method?: string;
     body?: Body;
     options?: Partial<RetryOptions>;
     budget?: RetryBudget;
+    outlook?: RetryContext['outlook'];
+    fields?: readonly (readonly [string, string])[];
+    requestMs?: number;
   } = {},
 ): Promise<number | string> {
   const all = { ...UPSTREAM_DEFAULTS.retry, ...options };
-  const layer = retry(all, { clock, deadlines: new DeadlineLists(clock), budget, requestMs: 15_000 });
+  const layer = retry(all, { clock, deadlines: new DeadlineLists(clock), budget, requestMs, outlook });
   const request = makeRequest(method, body, clock.now());
+  for (const [name, value] of fields) request.headers.append(name, value);
   const handle = layer((seen) => {
     const outcome = outcomes[Math.min(tries.length, outcomes.length - 1)];
     tries.push(clock.now());
@@ -155,6 +164,7 @@ describe('the loop', () => {
       deadlines: new DeadlineLists(clock),
       budget: new RetryBudget({ ratio: 0, minPerSecond: 100 }),
       requestMs: 15_000,
+      outlook: OUTLOOK,
     });
     const handle = layer((request) => {
       seen = request;
@@ -168,6 +178,112 @@ describe('the loop', () => {
     await clock.advance(1_000);
     expect(await ended).toBe(gone);
     expect(tries).toHaveLength(2);
+  });
+});
+
+describe('where a retry would be in vain', () => {
+  it('there is none: all endpoints keep failing', async () => {
+    const budget = new RetryBudget({ ratio: 0, minPerSecond: 10 });
+    const outlook = { failingForMs: 101, hasChoice: true };
+    expect(await run([NEVER_SENT], { budget, outlook })).toBe('PF_CONNECT_FAILED');
+    expect(await run([status(503)], { budget, outlook })).toBe(503);
+    expect(tries).toHaveLength(2);
+    expect(budget.ratioLeft(clock.now())).toBe(1);
+  });
+
+  it('there is none that would have to wait, sooner than one at once', async () => {
+    const outlook = { failingForMs: 26, hasChoice: true };
+    const outcome = (request: ProxyRequest): Promise<ProxyResponse> => {
+      request.attempts.push({ endpoint: '10.0.0.1:80', result: 'PF_CONNECT_FAILED' });
+      return Promise.reject(NEVER_SENT);
+    };
+    await run([outcome], { outlook });
+    expect(tries).toHaveLength(2);
+  });
+});
+
+describe('Retry-After', () => {
+  const asking = (value: string): ProxyResponse => new ProxyResponse(503, Headers.of(['Retry-After', value]));
+
+  it('is not waited for where the retry goes elsewhere', async () => {
+    expect(await run([asking('2'), status(200)])).toBe(200);
+    expect((tries[1] ?? 0) - (tries[0] ?? 0)).toBe(0);
+  });
+
+  it('is waited for where there is nowhere else, its place in the budget taken meanwhile', async () => {
+    const budget = new RetryBudget({ ratio: 0, minPerSecond: 10 });
+    let leftMeanwhile = 1;
+    clock.setTimer(1_000, () => (leftMeanwhile = budget.ratioLeft(clock.now())));
+    const outlook = { failingForMs: 0, hasChoice: false };
+    expect(await run([asking('2'), status(200)], { budget, outlook })).toBe(200);
+    expect((tries[1] ?? 0) - (tries[0] ?? 0)).toBe(2_000);
+    expect(leftMeanwhile).toBeLessThan(1);
+  });
+
+  it.each([
+    ['longer than the time that is left', '15', 1],
+    ['longer than a caller waits', '3', 1],
+    ['a date', 'Wed, 21 Oct 2026 07:28:00 GMT', 2],
+    ['nothing that was meant', '-1', 2],
+  ])('%s is not', async (what, value, expected) => {
+    const fields = what.includes('caller') ? [['x-request-timeout-ms', '2500'] as const] : [];
+    await run([asking(value), status(200)], { outlook: { failingForMs: 0, hasChoice: false }, fields });
+    expect(tries).toHaveLength(expected);
+    expect((tries.at(-1) ?? 0) - (tries[0] ?? 0)).toBe(0);
+  });
+});
+
+describe('what the caller says', () => {
+  const never = (request: ProxyRequest): Promise<ProxyResponse> =>
+    new Promise((_, reject) => request.workedOnBy({ abort: reject }));
+
+  it.each([
+    ['x-request-timeout-ms', '2000', 2_000],
+    ['grpc-timeout', '2S', 2_000],
+    ['grpc-timeout', '1500000u', 1_500],
+    ['x-request-timeout-ms', '60000', 15_000],
+    ['x-request-timeout-ms', '0', 15_000],
+    ['x-request-timeout-ms', '1e3', 15_000],
+    ['x-request-timeout-ms', '99999999999999', 15_000],
+    ['grpc-timeout', '2', 15_000],
+  ])('%s: %s bounds the request by %i ms', async (name, value, expected) => {
+    const startMs = clock.now();
+    let endMs = 0;
+    const outcome = (request: ProxyRequest): Promise<ProxyResponse> =>
+      never(request).finally(() => (endMs = clock.now()));
+    expect(await run([outcome], { fields: [[name, value]] })).toBe('PF_TIMEOUT');
+    expect(endMs - startMs).toBeGreaterThanOrEqual(expected);
+    expect(endMs - startMs).toBeLessThanOrEqual(expected * 1.07 + 50);
+  });
+
+  it('bounds a request that has no deadline of ours', async () => {
+    expect(await run([never], { requestMs: 0, fields: [['x-request-timeout-ms', '100']] })).toBe('PF_TIMEOUT');
+  });
+
+  it('that it tries again itself leaves us what was certainly not executed', async () => {
+    const fields = [['x-request-attempt', '2']] as const;
+    expect(await run([RESET, status(200)], { fields })).toBe('PF_UPSTREAM_CLOSED');
+    tries = [];
+    expect(await run([status(503), status(200)], { fields })).toBe(503);
+    expect(await run([NEVER_SENT, NEVER_SENT, status(200)], { fields })).toBe(200);
+  });
+
+  it.each(['1', '0', 'x', '99999'])('as attempt %s changes nothing', async (value) => {
+    expect(await run([RESET, status(200)], { fields: [['x-request-attempt', value]] })).toBe(200);
+  });
+});
+
+describe('an Idempotency-Key', () => {
+  const fields = [['Idempotency-Key', '"8e03978e"']] as const;
+
+  it('makes a POST repeatable where configuration says so', async () => {
+    expect(await run([RESET, status(200)], { method: 'POST', fields, options: { idempotencyKey: true } })).toBe(200);
+    tries = [];
+    expect(await run([RESET, status(200)], { method: 'POST', fields })).toBe('PF_UPSTREAM_CLOSED');
+    tries = [];
+    expect(await run([RESET, status(200)], { method: 'POST', options: { idempotencyKey: true } })).toBe(
+      'PF_UPSTREAM_CLOSED',
+    );
   });
 });
 
@@ -208,6 +324,7 @@ describe('a body', () => {
       deadlines: new DeadlineLists(clock),
       budget: new RetryBudget({ ratio: 0, minPerSecond: 100 }),
       requestMs: 0,
+      outlook: OUTLOOK,
     });
     await layer((seen) => Promise.resolve(status(seen.body === body ? 101 : 500)))(request);
     expect(request.body).toBe(body);

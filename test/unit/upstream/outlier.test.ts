@@ -131,3 +131,20 @@ describe('whatever happens to an upstream of up to six', () => {
     );
   });
 });
+
+describe('an endpoint that asked to be left alone (Retry-After)', () => {
+  it('is not ejected for that, but for as long as it asked once it is, within the bounds', () => {
+    for (const [askedMs, expected] of [
+      [undefined, 5_000],
+      [1_000, 5_000],
+      [60_000, 60_000],
+      [3_600_000, 120_000],
+    ] as const) {
+      const record = new OutlierRecord(OPTIONS);
+      record.asked(askedMs, 1_000);
+      expect(record.isEjected).toBe(false);
+      record.eject('failures', 1_000);
+      expect(record.ejectedUntilMs).toBe(1_000 + expected);
+    }
+  });
+});

@@ -322,6 +322,66 @@ describe('all endpoints failing', () => {
     const ejected = [...upstream.endpoints].filter((endpoint) => endpoint.outlier.isEjected);
     expect(ejected).toHaveLength(2);
   });
+
+  it('for a while ends the retries, until one of them answers', async () => {
+    open();
+    watch.give([instance(1), instance(2), instance(3)]);
+    for (const n of [1, 2, 3]) network.refusing.add(`10.0.0.${n}:80`);
+    for (let i = 0; i < 20; i++) {
+      await sendAndSettle();
+      await clock.advance(101);
+    }
+    const { request } = await sendAndSettle();
+    expect(request.attempts).toHaveLength(1);
+    network.refusing.clear();
+    network.onSent = (exchange) => exchange.answer();
+    expect((await sendAndSettle()).result).toBe(200);
+    network.onSent = (exchange) => exchange.reset();
+    expect((await sendAndSettle()).request.attempts.length).toBeGreaterThan(1);
+  });
+
+  it('in one moment does not: that may be our own stalled loop', async () => {
+    open();
+    watch.give([instance(1)]);
+    network.refusing.add('10.0.0.1:80');
+    const sent = [];
+    for (let i = 0; i < 20; i++) sent.push(await sendAndSettle());
+    await clock.advance(30);
+    expect(sent.map(({ request }) => request.attempts.length)).toEqual(sent.map(() => 3));
+  });
+});
+
+describe('what an attempt tells the next sidecar', () => {
+  const told = (request: ProxyRequest): (string | undefined)[] =>
+    ['x-pilotfish-to', 'x-request-attempt', 'x-request-timeout-ms'].map((name) => request.headers.get(name));
+
+  beforeEach(() => {
+    open();
+    watch.give([instance(1), instance(2)]);
+  });
+
+  it('is for whom it is, which try, and for how long an answer is of use', async () => {
+    const { request } = await sendAndSettle();
+    expect(told(request)).toEqual(['orders', '1', '5000']);
+    last().reset();
+    await turns();
+    expect(told(request)).toEqual(['orders', '2', '5000']);
+  });
+
+  it('is what is left of the time of the request, where that is less', async () => {
+    const request = makeRequest('GET', Body.empty, clock.now());
+    request.headers.append('X-Request-Timeout-Ms', '1024');
+    request.headers.append('X-Request-Attempt', '4');
+    const ended = handle(request).catch(() => undefined);
+    await turns();
+    expect(told(request)).toEqual(['orders', '4', '1024']);
+    await clock.advance(100);
+    last().reset(false);
+    await turns();
+    expect(told(request)).toEqual(['orders', '4', '924']);
+    last().answer();
+    await ended;
+  });
 });
 
 describe('a claim', () => {
