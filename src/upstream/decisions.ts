@@ -1,15 +1,5 @@
 // HOT PATH (`picked`). What an upstream decided last, for people: rings of fixed size, written on the slow paths alone.
-import type { ErrorCode } from '../errors.ts';
-
-/** Why a request was tried again, or was not. */
-export type RetryVerdict =
-  | 'tried again'
-  | 'no try was left'
-  | 'not a reason for another try'
-  | 'its body cannot be sent again'
-  | 'the client has gone'
-  | 'the retry budget is spent'
-  | 'the breaker is open';
+import type { Outcome } from './outcome.ts';
 
 /** One decision; `atMs` is monotonic. */
 export type Decision =
@@ -24,16 +14,7 @@ export type Decision =
   /** The upstream as a whole: panic, breaker. */
   | { readonly kind: 'upstream'; readonly atMs: number; readonly what: string }
   /** An attempt failed. */
-  | {
-      readonly kind: 'retry';
-      readonly atMs: number;
-      readonly endpoint: string;
-      readonly method: string;
-      readonly result: number | ErrorCode;
-      /** Attempts so far. */
-      readonly attempts: number;
-      readonly verdict: RetryVerdict;
-    }
+  | { readonly kind: 'attempt'; readonly atMs: number; readonly endpoint: string; readonly outcome: Outcome }
   /** The pick of an ordinary request, one a second at most, or of another try. */
   | { readonly kind: 'pick'; readonly atMs: number; readonly endpoint: string; readonly attempt: number };
 
@@ -78,9 +59,9 @@ export class Decisions {
     this.changes.add({ kind: 'upstream', atMs: nowMs, what });
   }
 
-  /** An attempt failed, and this was made of it. */
-  retry(facts: Omit<Extract<Decision, { readonly kind: 'retry' }>, 'kind'>): void {
-    this.requests.add({ kind: 'retry', ...facts });
+  /** An attempt has ended in a failure. */
+  failed(endpoint: string, outcome: Outcome, nowMs: number): void {
+    this.requests.add({ kind: 'attempt', atMs: nowMs, endpoint, outcome });
   }
 
   /**

@@ -1,5 +1,6 @@
 // Ejects endpoints that fail and lets them back in: the one writer of all outlier records of an upstream.
 import type { Clock, Timer } from '../util/clock.ts';
+import type { Decisions } from './decisions.ts';
 import type { Endpoint } from './endpoint.ts';
 import { LivenessProbe } from './liveness-probe.ts';
 import type { OutlierOptions } from './options.ts';
@@ -17,6 +18,8 @@ const HUNG_PAUSE_MS = 1_000;
 export interface EjectionScope {
   /** All endpoints that the registry names. */
   readonly endpoints: Iterable<Endpoint>;
+  /** Where failed attempts are noted. */
+  readonly decisions: Decisions;
   /** Somebody was ejected or is back. */
   onEjectionsChanged(): void;
   /** It was ejected, whether or not there was room for that. */
@@ -49,6 +52,7 @@ export class Ejections {
   settled(endpoint: Endpoint, outcome: Outcome, startedAtMs: number): void {
     const { outlier } = endpoint;
     this.sweepTimer ??= this.clock.setTimer(this.options.intervalMs, this.sweep);
+    if (isFailure(outcome)) this.scope.decisions.failed(endpoint.address, outcome, this.clock.now());
     if (outcome === 'success') {
       outlier.succeeded(this.clock.now());
     } else if (isFailure(outcome) && !outlier.isOutdated(startedAtMs)) {

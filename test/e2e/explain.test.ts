@@ -112,6 +112,9 @@ describe('GET /explain', () => {
       expect.objectContaining({ upstream: 'orders', kind: 'endpoint', endpoint: dead, state: 'ejected' }),
     );
     // Each failed attempt was tried again, elsewhere.
+    expect(decisions).toContainEqual(
+      expect.objectContaining({ kind: 'attempt', endpoint: dead, outcome: 'connect-failed' }),
+    );
     expect(decisions).toContainEqual(expect.objectContaining({ kind: 'pick', endpoint: well, attempt: 2 }));
   });
 

@@ -84,7 +84,6 @@ export const halfUnavailable = {
   title: 'Every second answer of a copy is 503',
   what: 'One copy of three answers every second request with 503.',
   seconds: 40,
-  shortSeconds: 5,
   play: async (stage, seconds) =>
     (await underLoad(stage, { seconds, strike: () => stage.copies[0].tell({ unavailableEvery: 2 }) })).figures,
   bars: ({ sent, ok, extra }) => [
