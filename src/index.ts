@@ -7,6 +7,12 @@ export type { Config } from './config/config.ts';
 export { CODES, ProxyError } from './errors.ts';
 export type { CodeFacts, ErrorCode, ErrorFacts } from './errors.ts';
 export type { Handler, Layer, Middleware, ProxyRequest, ProxyResponse } from './http/message.ts';
+export { Breaker } from './resilience/breaker.ts';
+export { BREAKER_TABLE } from './resilience/breaker-table.ts';
+export type { BreakerRow, OutcomeFacts } from './resilience/breaker-table.ts';
+export { fanOut } from './resilience/fan-out.ts';
+export type { FanOutOptions, FanOutResult, Task } from './resilience/fan-out.ts';
+export type { BreakerOptions } from './upstream/options.ts';
 export { RegistryError } from './registry/types.ts';
 export type {
   Capabilities,
@@ -19,4 +25,5 @@ export type {
   Snapshot,
   Watch,
 } from './registry/types.ts';
+export { systemClock } from './util/clock.ts';
 export type { Clock } from './util/clock.ts';
