@@ -7,16 +7,30 @@ import { median } from './statistics.mjs';
  * @typedef {import('../../src/balancer/policies.ts')} Policies
  * @typedef {import('../../src/balancer/picker.ts')} Pickers
  * @typedef {import('../../src/util/clock.ts')} Clocks
+ * @typedef {import('../../src/balancer/options.ts').PolicyOptions} PolicyOptions
+ * @typedef {import('../../src/http/headers.ts')} HeadersModule
+ * @typedef {import('../../src/balancer/picker.ts').Slots<Candidate>} Slots
  * @typedef {{ id: string, address: string, inFlight: number }} Candidate
  */
 
 const DIST = new URL('../../dist/src/', import.meta.url);
-const POLICIES = /** @type {const} */ (['least-request', 'round-robin', 'random']);
+/** @type {{ hash: { kind: 'header', name: string, isTerminal: boolean }[], boundedLoad: undefined }} */
+const HASH = { hash: [{ kind: 'header', name: 'x-user', isTerminal: false }], boundedLoad: undefined };
+/** @type {PolicyOptions[]} */
+const POLICIES = [
+  { policy: 'least-request' },
+  { policy: 'round-robin' },
+  { policy: 'random' },
+  { policy: 'peak-ewma', decayMs: 10_000, initialMs: 30, penaltyMs: 5_000 },
+  { policy: 'ring-hash', ...HASH, points: 512 },
+  { policy: 'maglev', ...HASH, tableSize: 65_537 },
+];
 /** Services × endpoints of each: one small, one large, and many whose pickers do not all stay in the caches. */
 const SHAPES = [
   { services: 1, endpoints: 10 },
   { services: 1, endpoints: 1_000 },
-  { services: 1_000, endpoints: 10 },
+  { services: 1, endpoints: 10_000 },
+  { services: 100, endpoints: 10 },
 ];
 const PICKS = 400_000;
 const SAMPLES = 5;
@@ -29,33 +43,53 @@ const IN_FLIGHT = 64;
  */
 export async function pickCost() {
   if (!existsSync(fileURLToPath(new URL('balancer/policies.js', DIST)))) return [];
-  /** @type {Policies} */ const { pickerOf } = await load('balancer/policies.js');
+  /** @type {Policies} */ const { Policy } = await load('balancer/policies.js');
+  /** @type {HeadersModule} */ const { Headers } = await load('http/headers.js');
   /** @type {Pickers} */ const { slotOf } = await load('balancer/picker.js');
   /** @type {Clocks} */ const { systemClock } = await load('util/clock.js');
   const costs = [];
-  for (const policy of POLICIES) {
+  /** Requests of a thousand users, each with five other fields. */
+  const contexts = Array.from({ length: 1_000 }, (_, user) => ({
+    attempts: [],
+    headers: Headers.of(
+      ['Host', 'orders'],
+      ['Accept', '*/*'],
+      ['A', '1'],
+      ['B', '2'],
+      ['C', '3'],
+      ['X-User', `user-${user}`],
+    ),
+    path: '/',
+    affinity: '',
+  }));
+  for (const options of POLICIES) {
     for (const { services, endpoints } of SHAPES) {
       const pickers = Array.from({ length: services }, () => {
-        const slots = Array.from({ length: endpoints }, (_, i) => slotOf(candidate(i), 100));
-        const picker = pickerOf(policy, [slots], systemClock);
-        if (picker === undefined) throw new Error(`no picker for ${policy}`);
+        const slots = /** @type {Slots} */ (
+          /** @type {unknown} */ (Array.from({ length: endpoints }, (_, i) => slotOf(candidate(i), 100)))
+        );
+        const plan = { active: [{ name: 'all', why: '', share: 1, slots }], reserves: [] };
+        const picker = new Policy(options, systemClock).pickerOf(plan);
+        if (picker === undefined) throw new Error(`no picker for ${options.policy}`);
         return picker;
       });
-      const samples = Array.from({ length: SAMPLES + 1 }, () => nsPerPick(pickers));
-      costs.push({ policy, services, endpoints, ns: median(samples.slice(1)) }); // the first one warms up
+      const samples = Array.from({ length: SAMPLES + 1 }, () => nsPerPick(pickers, contexts));
+      costs.push({ policy: options.policy, services, endpoints, ns: median(samples.slice(1)) }); // the first one warms up
     }
   }
   return costs;
 }
 
-/** @param {import('../../src/balancer/picker.ts').Picker<Candidate>[]} pickers */
-function nsPerPick(pickers) {
-  const context = { attempts: [] };
+/**
+ * @param {import('../../src/balancer/picker.ts').Picker<Candidate>[]} pickers
+ * @param {import('../../src/balancer/picker.ts').PickContext[]} contexts
+ */
+function nsPerPick(pickers, contexts) {
   /** @type {(Candidate | undefined)[]} */
   const onTheirWay = new Array(IN_FLIGHT).fill(undefined);
   const began = process.hrtime.bigint();
   for (let i = 0; i < PICKS; i++) {
-    const result = pickers[i % pickers.length].pick(context);
+    const result = pickers[i % pickers.length].pick(contexts[i % contexts.length]);
     if (result.kind !== 'picked') throw new Error(`nothing picked: ${result.kind}`);
     const at = i % IN_FLIGHT;
     const done = onTheirWay[at];
