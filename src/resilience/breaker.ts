@@ -138,7 +138,7 @@ export class Breaker implements AttemptObserver, BreakerView {
       window.requests >= minRequests &&
       window.failures >= errorRatio * window.requests
     ) {
-      this.open(`${window.failures} of ${window.requests} attempts failed within ${windowMs / 1_000} s`, undefined);
+      this.open(`${window.failures} of ${window.requests} requests failed within ${windowMs / 1_000} s`, undefined);
     }
   }
 

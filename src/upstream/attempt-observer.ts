@@ -2,7 +2,10 @@
 import type { ProxyError } from '../errors.ts';
 import type { Outcome } from './outcome.ts';
 
-/** Told of every attempt once, when both directions have ended, failed or been abandoned. */
+/**
+ * Told of the first attempt of every request once, when both directions have ended, failed or been abandoned. Further ones say
+ * nothing new of the upstream: they are made because the first has failed.
+ */
 export interface AttemptObserver {
   /**
    * @param status of its answer; 0 where none came.

@@ -114,7 +114,7 @@ describe('malformed answers through a sidecar', () => {
     });
     const sidecar = await startStatic(
       { shop: [instance.port], both: [instance.port, good.port] },
-      { outlier: { consecutiveFailures: 0 }, balancer: 'round-robin' },
+      { outlier: { consecutiveFailures: 0 }, breaker: { enabled: false }, balancer: 'round-robin' },
     );
     return { state, instance, sidecar, port: sidecar.outbound.port };
   }

@@ -9,18 +9,18 @@ export const breaker = z
     consecutiveFailures: integer(0, 100_000)
       .default(100)
       .describe(
-        'Failures in a row that open it: 500 and answers that are no HTTP. What can pass by itself (connections refused, ' +
+        'Requests in a row that open it by failing at their first attempt: 500 and answers that are no HTTP. What can pass by itself (connections refused, ' +
           'resets, timeouts, 502–504) does not count here. 0 = never.',
       ),
     errorRatio: number(0.01, 1)
       .default(0.8)
       .describe(
-        'Share of failing attempts within `window` that opens it. Trap: retries and ejection get answers out of a pool ' +
+        'Share of requests within `window` whose first attempt fails that opens it. Trap: retries and ejection get answers out of a pool ' +
           'that is half broken; an open breaker refuses those, too.',
       ),
     minRequests: integer(1, 1_000_000)
       .default(100)
-      .describe('Attempts within `window` below which the share says nothing.'),
+      .describe('Requests within `window` below which the share says nothing.'),
     window: duration({ minMs: 1_000, maxMs: 600_000 }).prefault('10s').describe('What `errorRatio` is taken of.'),
     open: duration()
       .prefault('250ms')
