@@ -9,6 +9,8 @@ export default defineConfig({
     hookTimeout: 20_000,
     pool: 'forks',
     maxWorkers: 2,
+    // The conformance cases wait for registries most of their time.
+    maxConcurrency: 8,
     // One repetition tells a machine that stalls from a defect; vitest prints which tests needed it.
     retry: process.env['CI'] === undefined ? 0 : 1,
     reporters: ['default'],
