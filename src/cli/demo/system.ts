@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { systemClock } from '../../util/clock.ts';
 
 /** The program that is running: each process of the demo is one more of it. */
 const MAIN = process.argv[1] ?? '';
@@ -24,6 +25,8 @@ export interface ClientSidecar {
   readonly outbound: string;
   readonly admin: string;
 }
+
+const READY_MS = 20_000;
 
 /** Starts and ends the demo's processes; whatever happens, none is left behind. */
 export class System {
@@ -50,6 +53,7 @@ export class System {
       PILOTFISH_HEALTH: '/healthz',
       PILOTFISH_TTL: '3s',
     });
+    await ready(sidecar.addresses.get('admin') ?? '');
     return {
       name,
       inbound: sidecar.addresses.get('inbound') ?? '',
@@ -103,6 +107,16 @@ export class System {
     child.once('exit', () => this.children.delete(child));
     return child;
   }
+}
+
+/** Resolves once that sidecar is ready: its app is healthy and registered. */
+async function ready(admin: string): Promise<void> {
+  for (const endMs = systemClock.now() + READY_MS; systemClock.now() < endMs;) {
+    const { status } = await fetch(`http://${admin}/readyz`);
+    if (status === 200) return;
+    await new Promise<void>((resolve) => systemClock.setTimer(20, resolve));
+  }
+  throw new Error(`a sidecar of the demo was not ready within ${READY_MS / 1_000} s`);
 }
 
 /** Reads lines until `pick` makes something of one; goes on emptying the pipe afterwards. Rejects when the process ends first. */
