@@ -73,7 +73,10 @@ export function createNacosDriver(
       const keys = found.map((serviceName) => names.toKey({ ...any, serviceName }));
       return keys.filter((key) => service === undefined || key.service === service);
     },
-    ping: async (signal) => ({ epoch: await transport.ping(names.toNacos(ANY), signal) }),
+    ping: async (signal) => {
+      await login?.headers(signal); // The server answers its health check to anybody.
+      return { epoch: await transport.ping(names.toNacos(ANY), signal) };
+    },
     keep: (instance, ttl) => transport.keep(instance, names.toNacos(instance.key), ttl),
     close: () => transport.close(),
   };

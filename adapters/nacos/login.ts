@@ -1,5 +1,6 @@
 // User and password → access token, by Nacos' login API; renewed before it ends. The only file that touches a password.
 import { readFileSync } from 'node:fs';
+import { errors } from 'undici';
 import type { Clock } from '../../src/util/clock.ts';
 import { abortable, withDeadline } from '../../src/registry/deadline.ts';
 import { asRegistryError, RegistryError } from '../../src/registry/types.ts';
@@ -125,9 +126,8 @@ export class Login {
       const fields = { username, password: this.password() };
       return await ask(dispatcher, { method: 'POST', url, fields, signal, maxBytes: MAX_ANSWER_BYTES });
     } catch (error) {
-      // 2.3.2 answers a wrong password with the status line `HTTP/1.1 0`, which is none.
-      const code = (error as { code?: unknown }).code;
-      if (typeof code === 'string' && code.startsWith('HPE_INVALID')) throw refused(0);
+      // 2.3.2 answers a wrong password with the status line `HTTP/1.1 0`, which is none; undici tells it by the text alone.
+      if (error instanceof errors.HTTPParserError && error.message.includes('Invalid status code')) throw refused(0);
       throw error;
     } finally {
       await dispatcher.destroy();

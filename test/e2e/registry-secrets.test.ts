@@ -206,14 +206,11 @@ describe.each([
   { name: 'etcd', start: startEtcd },
   { name: 'Consul', start: startConsul },
   { name: 'Nacos', start: startNacos },
-])('secrets of $name', ({ name, start }) => {
+])('secrets of $name', ({ start }) => {
   let registry: GuardedRegistry | undefined;
   afterAll(() => registry?.close());
 
   it('are in nothing that comes out, whatever happens', { timeout: 400_000 }, async (context) => {
-    // `registry watch` of a Nacos that denies goes on trying for ever instead of ending with 69: not mended yet.
-    if (name === 'Nacos' && process.env['PILOTFISH_CONFORMANCE'] !== 'full')
-      return context.skip('secrets of Nacos: a known failure, run with PILOTFISH_CONFORMANCE=full');
     registry = await start();
     if (registry === undefined) return context.skip('no server here');
     const { field, fileField, variable, secret, wrongSecret, tokenPrefix } = registry;
