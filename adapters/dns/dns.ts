@@ -1,7 +1,7 @@
 // Adapter `dns`: services that a name server knows. Discovery only: who runs the name server says who is there.
 import { sleep, systemClock, type Clock } from '../../src/util/clock.ts';
 import { abortable } from '../../src/registry/deadline.ts';
-import type { Reading, ReadingSink, RecordKeeper, RegistryDriver } from '../../src/registry/driver.ts';
+import { NO_RECORD, type Reading, type ReadingSink, type RegistryDriver } from '../../src/registry/driver.ts';
 import { MAX_METADATA_BYTES } from '../../src/registry/record.ts';
 import { createRegistry, type Registry, type RegistryContext } from '../../src/registry/registry.ts';
 import { RegistryError, type Capabilities, type ServiceKey } from '../../src/registry/types.ts';
@@ -62,22 +62,13 @@ function createDnsDriver(settings: DnsSettings, clock: Clock): RegistryDriver {
       await abortable(lookup.ping(), signal);
       return { epoch: 'dns' };
     },
-    keep: () => keeper,
+    keep: () => NO_RECORD,
     close: () => {
       lookup.close();
       return Promise.resolve();
     },
   };
 }
-
-const keeper: RecordKeeper = {
-  holder: () => Promise.resolve(undefined),
-  put: () => Promise.resolve(),
-  update: () => Promise.resolve('kept'),
-  refresh: () => Promise.resolve('kept'),
-  remove: () => Promise.resolve(),
-  close: () => undefined,
-};
 
 function readingOf({ instances, rejected }: Looked): Reading {
   const revision = instances

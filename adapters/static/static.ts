@@ -1,6 +1,6 @@
 // Adapter `static`: lists that stand in the configuration. Nothing is sent anywhere, so nothing can be stale.
 import { createRegistry, type Registry, type RegistryContext } from '../../src/registry/registry.ts';
-import type { Reading, ReadingSink, RecordKeeper, RegistryDriver } from '../../src/registry/driver.ts';
+import { NO_RECORD, type Reading, type ReadingSink, type RegistryDriver } from '../../src/registry/driver.ts';
 import { instanceFrom, MAX_METADATA_BYTES } from '../../src/registry/record.ts';
 import { RegistryError, sameKey, serviceKey } from '../../src/registry/types.ts';
 import type { Capabilities, ServiceInstance, ServiceKey } from '../../src/registry/types.ts';
@@ -61,19 +61,10 @@ function createStaticDriver(options: StaticOptions): RegistryDriver {
     list: (prefix) =>
       Promise.resolve(services.map((service) => service.key).filter((key) => sameKey({ ...key, ...prefix }, key))),
     ping: () => Promise.resolve({ epoch: 'static' }),
-    keep: () => keeper,
+    keep: () => NO_RECORD,
     close: () => Promise.resolve(),
   };
 }
-
-const keeper: RecordKeeper = {
-  holder: () => Promise.resolve(undefined),
-  put: () => Promise.resolve(),
-  update: () => Promise.resolve('kept'),
-  refresh: () => Promise.resolve('kept'),
-  remove: () => Promise.resolve(),
-  close: () => undefined,
-};
 
 function parseEntry(key: ServiceKey, entry: unknown, index: number): ServiceInstance {
   const fields = typeof entry === 'string' ? parseHostPort(entry) : asFields(entry);

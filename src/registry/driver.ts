@@ -52,6 +52,16 @@ export interface RecordKeeper {
   close(): void;
 }
 
+/** Of registries that others fill (a name server, our own configuration): there is nothing to keep, and nothing to lose. */
+export const NO_RECORD: RecordKeeper = {
+  holder: () => Promise.resolve(undefined),
+  put: () => Promise.resolve(),
+  update: () => Promise.resolve('kept'),
+  refresh: () => Promise.resolve('kept'),
+  remove: () => Promise.resolve(),
+  close: () => undefined,
+};
+
 /** What `keep` may report by itself, where the registry tells us (a lease stream, a connection). */
 export interface KeeperEvents {
   /** The record's life ended; the core registers anew. */

@@ -33,8 +33,22 @@ export function onlyOneProbe({
   return [http, tcp, grpc].filter((probe) => probe !== undefined).length <= 1;
 }
 
-/** TCP where no other way is named. */
-export function probeOf(http: string | undefined, grpc: string | undefined): HealthProbe {
+/** What both sections say beside the way of asking. */
+interface CheckFields {
+  readonly http?: string | undefined;
+  readonly grpc?: string | undefined;
+  readonly interval: number;
+  readonly timeout: number;
+  readonly rise: number;
+  readonly fall: number;
+}
+
+/** The options of a check; TCP where no other way is named. */
+export function checkOptions({ http, grpc, interval, timeout, rise, fall }: CheckFields) {
+  return { probe: probeOf(http, grpc), intervalMs: interval, timeoutMs: timeout, rise, fall };
+}
+
+function probeOf(http: string | undefined, grpc: string | undefined): HealthProbe {
   if (http !== undefined) return { kind: 'http', path: http };
   return grpc !== undefined ? { kind: 'grpc', service: grpc } : { kind: 'tcp' };
 }

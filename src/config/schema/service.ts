@@ -1,6 +1,6 @@
 // `service:` our own service: what is registered, where the app listens, how its health is told.
 import { z } from 'zod';
-import { grpcService, healthPath, onlyOneProbe, probeOf } from './health-probe.ts';
+import { checkOptions, grpcService, healthPath, onlyOneProbe } from './health-probe.ts';
 import { duration, endpoint, integer, isHostName, metadataValue, parseHostPort, readText, text } from './scalar.ts';
 import { isIP } from 'node:net';
 
@@ -16,13 +16,7 @@ export const health = z
     fall: integer(1, 100).default(3).describe('Failing checks in a row before the app counts as down.'),
   })
   .refine(onlyOneProbe, { error: 'only one of http, tcp and grpc' })
-  .transform(({ http, grpc, interval, timeout, rise, fall }) => ({
-    probe: probeOf(http, grpc),
-    intervalMs: interval,
-    timeoutMs: timeout,
-    rise,
-    fall,
-  }));
+  .transform(checkOptions);
 
 /** Host and port that others reach us at; what is undefined is found out when the listener is bound. */
 export interface Advertise {

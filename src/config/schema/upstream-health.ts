@@ -1,7 +1,7 @@
 // `upstreams.<alias>.health`: asking endpoints whether they are well, beside what their traffic says.
 import { z } from 'zod';
 import { duration, integer } from './scalar.ts';
-import { grpcService, healthPath, onlyOneProbe, probeOf } from './health-probe.ts';
+import { checkOptions, grpcService, healthPath, onlyOneProbe } from './health-probe.ts';
 
 /** `upstreams.<alias>.health`; without it nothing is asked. */
 export const upstreamHealth = z
@@ -22,10 +22,4 @@ export const upstreamHealth = z
       .describe('Failing checks in a row before an endpoint counts as unhealthy; of a new one the first decides.'),
   })
   .refine(onlyOneProbe, { error: 'only one of http, tcp and grpc' })
-  .transform(({ http, grpc, interval, timeout, rise, fall }) => ({
-    probe: probeOf(http, grpc),
-    intervalMs: interval,
-    timeoutMs: timeout,
-    rise,
-    fall,
-  }));
+  .transform(checkOptions);
