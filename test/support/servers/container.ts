@@ -56,6 +56,7 @@ export class ServerContainer implements ServerRun {
 
   async start(isReady: () => Promise<boolean>, withinMs = START_MS): Promise<void> {
     if (this.isRunning) throw new Error('the server is running');
+    this.output.clear();
     const { container } = await getContainerRuntimeClient();
     if (this.handle === undefined) {
       this.handle = container.getById(await this.create());
