@@ -9,24 +9,30 @@ export interface OutcomeFacts {
   /** One more in the run of consecutive failures. Never of a recoverable one. */
   readonly feedsRun: boolean;
   /**
-   * In the error ratio: `failure` of the upstream; `request` that was no failure, which also ends a run; `nothing`: it says
-   * nothing of the upstream.
+   * In the error ratio: `failure` of the upstream; `request` that was no failure, which also ends a run; `nothing`: it counts
+   * nowhere.
    */
   readonly ratio: 'failure' | 'request' | 'nothing';
+  /** Of a probe: it lives; it does not; or no verdict, so that the next request is a probe, too. */
+  readonly probe: 'good' | 'bad' | 'no verdict';
   /** When this row holds. */
   readonly when: string;
 }
 
-const ok = { isRecoverable: false, feedsRun: false, ratio: 'request' } as const;
-const askedAgain = { isRecoverable: true, feedsRun: false, ratio: 'request' } as const;
-const broken = { isRecoverable: false, feedsRun: true, ratio: 'failure' } as const;
-const recoverable = { isRecoverable: true, feedsRun: false, ratio: 'failure' } as const;
-const nobodysFault = { isRecoverable: true, feedsRun: false, ratio: 'nothing' } as const;
+const ok = { isRecoverable: false, feedsRun: false, ratio: 'request', probe: 'good' } as const;
+const wrongRequest = { isRecoverable: false, feedsRun: false, ratio: 'nothing', probe: 'good' } as const;
+const askedAgain = { ...wrongRequest, isRecoverable: true } as const;
+const broken = { isRecoverable: false, feedsRun: true, ratio: 'failure', probe: 'bad' } as const;
+const recoverable = { isRecoverable: true, feedsRun: false, ratio: 'failure', probe: 'bad' } as const;
+const nobodysFault = { isRecoverable: true, feedsRun: false, ratio: 'nothing', probe: 'no verdict' } as const;
 
 /** The whole table. */
 export const BREAKER_TABLE = {
   answered: { ...ok, when: 'An answer from 100 to 399.' },
-  'client-error': { ...ok, when: 'The app answers 4xx but 401 and 429: the request was wrong, not the upstream.' },
+  'client-error': {
+    ...wrongRequest,
+    when: 'The app answers 4xx but 401 and 429: the request was wrong, not the upstream.',
+  },
   'token-expired': { ...askedAgain, when: '401: with a new token the same request succeeds.' },
   'rate-limited': { ...askedAgain, when: '429: later the same request succeeds.' },
   'server-error': { ...broken, when: '500, and any other 5xx that no row names.' },
@@ -50,6 +56,7 @@ export const BREAKER_TABLE = {
     isRecoverable: false,
     feedsRun: false,
     ratio: 'nothing',
+    probe: 'no verdict',
     when: 'A fault of this sidecar, of a plugin, or of the request.',
   },
 } as const satisfies Record<string, OutcomeFacts>;

@@ -93,13 +93,13 @@ export class Breaker implements AttemptObserver, BreakerView {
   probed(row: BreakerRow): void {
     this.probeAtMs = undefined;
     if (this.state !== 'half-open') return;
-    switch (BREAKER_TABLE[row].ratio) {
-      case 'nothing':
+    switch (BREAKER_TABLE[row].probe) {
+      case 'no verdict':
         return;
-      case 'failure':
+      case 'bad':
         this.open(`a probe failed: ${row}`, undefined);
         return;
-      case 'request':
+      case 'good':
         this.wins++;
         if (this.wins >= this.options.probes) this.close();
     }
@@ -113,7 +113,7 @@ export class Breaker implements AttemptObserver, BreakerView {
     nowMs: number,
   ): void {
     if (startedAtMs < this.closedAtMs || this.state !== 'closed') return;
-    if (outcome === 'success' && status < 500) {
+    if (outcome === 'success' && status < 400) {
       this.run = 0;
       this.window.count(false, nowMs);
     } else {

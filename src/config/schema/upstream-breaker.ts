@@ -20,7 +20,9 @@ export const breaker = z
       ),
     minRequests: integer(1, 1_000_000)
       .default(100)
-      .describe('Requests within `window` below which the share says nothing.'),
+      .describe(
+        'Requests within `window` below which the share says nothing. Those that were answered 4xx count nowhere.',
+      ),
     window: duration({ minMs: 1_000, maxMs: 600_000 }).prefault('10s').describe('What `errorRatio` is taken of.'),
     open: duration()
       .prefault('250ms')

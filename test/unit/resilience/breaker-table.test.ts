@@ -23,12 +23,13 @@ const TIMED_OUT = Object.assign(new Error('timed out'), { code: 'ETIMEDOUT' });
 describe('the table of outcomes', () => {
   it('stands in docs/resilience.md row by row, and nothing else', () => {
     const page = readFileSync(new URL('../../../docs/resilience.md', import.meta.url), 'utf8');
-    const rows = [...page.matchAll(/^\| `([a-z-]+)` \| (yes|no) \| (yes|no) \| (\w+) \| (.+) \|$/gm)];
-    const expected = Object.entries(facts).map(([row, { isRecoverable, feedsRun, ratio, when }]) => [
+    const rows = [...page.matchAll(/^\| `([a-z-]+)` \| (yes|no) \| (yes|no) \| (\w+) \| ([a-z ]+) \| (.+) \|$/gm)];
+    const expected = Object.entries(facts).map(([row, { isRecoverable, feedsRun, ratio, probe, when }]) => [
       row,
       isRecoverable ? 'yes' : 'no',
       feedsRun ? 'yes' : 'no',
       ratio,
+      probe,
       when,
     ]);
     expect(rows.map(([, ...cells]) => cells)).toEqual(expected);
@@ -39,6 +40,10 @@ describe('the table of outcomes', () => {
       if (isRecoverable) expect(feedsRun).toBe(false);
       if (feedsRun) expect(ratio).toBe('failure');
     }
+  });
+
+  it('has a probe fail by what is a failure of the upstream, and by nothing else', () => {
+    for (const { ratio, probe } of Object.values(facts)) expect(probe === 'bad').toBe(ratio === 'failure');
   });
 
   const statuses: readonly (readonly [number, BreakerRow])[] = [

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Breaker } from '../../../src/resilience/breaker.ts';
-import { BREAKER_TABLE, type BreakerRow } from '../../../src/resilience/breaker-table.ts';
+import { BREAKER_TABLE, rowOfStatus, type BreakerRow } from '../../../src/resilience/breaker-table.ts';
 import { UPSTREAM_DEFAULTS, type BreakerOptions } from '../../../src/upstream/options.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
@@ -50,7 +50,7 @@ describe('the run of failures', () => {
   it('is ended by an answer, not by what is recoverable', () => {
     const breaker = make();
     records(breaker, 4, 'server-error');
-    breaker.record('client-error');
+    breaker.record('answered');
     records(breaker, 4, 'server-error');
     records(breaker, 20, 'reset');
     expect(breaker.isClosed).toBe(true);
@@ -62,6 +62,54 @@ describe('the run of failures', () => {
     const breaker = make({ consecutiveFailures: 0 });
     records(breaker, 99, 'server-error');
     expect(breaker.isClosed).toBe(true);
+  });
+});
+
+describe("the app's own 4xx", () => {
+  const statuses = [400, 401, 403, 404, 405, 409, 410, 422, 429, 451, 499];
+
+  function answers(breaker: Breaker, count: number, status: number): void {
+    for (let i = 0; i < count; i++) breaker.onAttemptEnd('success', status, undefined, clock.now(), clock.now());
+  }
+
+  it.each(statuses)('%i is no request of the ratio', (status) => {
+    const breaker = make({ consecutiveFailures: 0 });
+    answers(breaker, 5_000, status);
+    records(breaker, 99, 'unavailable');
+    expect(breaker.isClosed).toBe(true);
+    breaker.record('unavailable');
+    expect(breaker.describe(clock.now()).why).toBe('100 of 100 requests failed within 10 s');
+  });
+
+  it.each(statuses)('%i neither lengthens nor ends a run', (status) => {
+    const breaker = make();
+    answers(breaker, 50, status);
+    records(breaker, 4, 'server-error');
+    answers(breaker, 50, status);
+    expect(breaker.isClosed).toBe(true);
+    breaker.record('server-error');
+    expect(breaker.isClosed).toBe(false);
+  });
+
+  it.each(statuses)('%i to a probe closes', async (status) => {
+    const breaker = make();
+    records(breaker, 5, 'server-error');
+    await untilProbe(breaker);
+    breaker.admitProbe();
+    breaker.probed(rowOfStatus(status));
+    expect(breaker.isClosed).toBe(true);
+  });
+});
+
+describe('a probe', () => {
+  it.each(ROWS)('that ends as %s does what the table says', async (row) => {
+    const breaker = make();
+    records(breaker, 5, 'server-error');
+    await untilProbe(breaker);
+    breaker.admitProbe();
+    breaker.probed(row);
+    const expected = { good: 'closed', bad: 'open', 'no verdict': 'half-open' }[BREAKER_TABLE[row].probe];
+    expect(breaker.describe(clock.now()).state).toBe(expected);
   });
 });
 
