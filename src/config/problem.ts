@@ -57,7 +57,7 @@ export function foundText(value: unknown): string {
   if (typeof value === 'object') return 'a mapping';
   if (typeof value === 'number' || typeof value === 'boolean') return `${value}`;
   if (typeof value !== 'string') return `a ${typeof value}`;
-  const shown = value.replace(/\/\/.*@/s, '//***@'); // Who is named in a URL may have a password there.
+  const shown = value.replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/is, '$1***@'); // Who is named in an address may have a password there.
   const short = shown.length > MAX_FOUND_CHARS ? `${shown.slice(0, MAX_FOUND_CHARS)}…` : shown;
   return printable(JSON.stringify(short));
 }

@@ -5,6 +5,7 @@ import { check } from './check.ts';
 import type { Config } from './config.ts';
 import { byPlace } from './problem.ts';
 import type { Problem } from './problem.ts';
+import { problemsOfRegistryVariables } from './registry-variables.ts';
 import type { Environment } from './substitute.ts';
 import { Tree } from './tree.ts';
 import { applyVariables } from './variables.ts';
@@ -49,7 +50,7 @@ type Judged = { readonly warnings: readonly string[] } & (
 
 function judge(tree: Tree, before: readonly Problem[], env: Environment): Judged {
   const { problems: ofVariables, warnings } = applyVariables(tree, env);
-  const earlier = [...before, ...ofVariables];
+  const earlier = [...before, ...ofVariables, ...problemsOfRegistryVariables(tree, env)];
   const checked = check(tree);
   if (checked.ok && earlier.length === 0) return { ok: true, config: checked.config, warnings };
   const later = checked.ok ? [] : checked.problems;

@@ -1,6 +1,7 @@
 // `registry.consul`: which agent, who we are there, and how the way to it is secured. Read by adapters/consul/options.ts.
 import { z } from 'zod';
 import { flag, path, text } from './scalar.ts';
+import { CONSUL_ADDRESS, serverAddress } from './server-address.ts';
 
 const tls = z
   .strictObject({
@@ -25,7 +26,7 @@ const tls = z
 /** `registry.consul`. */
 export const consul = z
   .strictObject({
-    address: text('host:port, an http or https URL, or unix:///path', 1024)
+    address: serverAddress(CONSUL_ADDRESS)
       .optional()
       .describe(
         'The agent: `host:port`, `https://host:port` or `unix:///path`. Default: CONSUL_HTTP_ADDR, else 127.0.0.1:8500.',

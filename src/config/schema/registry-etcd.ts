@@ -1,6 +1,7 @@
 // `registry.etcd`: which servers, how records are spelled there, and who we are. Read by adapters/etcd/options.ts.
 import { z } from 'zod';
 import { path, text } from './scalar.ts';
+import { ETCD_ADDRESS, serverAddress } from './server-address.ts';
 
 const tls = z
   .strictObject({
@@ -18,7 +19,7 @@ const tls = z
 export const etcd = z
   .strictObject({
     endpoints: z
-      .array(text('an http or https URL', 1024), { error: 'a list of http or https URLs' })
+      .array(serverAddress(ETCD_ADDRESS), { error: 'a list of http or https URLs' })
       .min(1, { error: 'at least one URL' })
       .max(32, { error: 'at most 32 URLs' })
       .optional()

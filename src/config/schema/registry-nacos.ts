@@ -1,6 +1,7 @@
 // `registry.nacos`: which servers, who we are there, and how they are spoken to. Read by adapters/nacos/options.ts.
 import { z } from 'zod';
 import { integer, path, text } from './scalar.ts';
+import { NACOS_ADDRESS, serverAddress } from './server-address.ts';
 
 const tls = z
   .strictObject({
@@ -17,7 +18,7 @@ const tls = z
 export const nacos = z
   .strictObject({
     endpoints: z
-      .array(text('host:port, or an http or https URL', 1024), { error: 'a list of servers' })
+      .array(serverAddress(NACOS_ADDRESS), { error: 'a list of servers' })
       .optional()
       .describe(
         'The servers, each as `host:port` or `https://host:port` of the HTTP port. Default: NACOS_ADDR, else ' +
