@@ -47,11 +47,12 @@ export function callApp(app: App, context: CallContext): Call {
 
 function call(target: ForwardTarget, name: string, to: string | undefined, context: CallContext): Call {
   const { clock, deadlines, onBreaker } = context;
-  const { retry: retries, timeout, breaker: guard } = target.options;
+  const { options, outlook, load } = target;
+  const { retry: retries, timeout, breaker: guard } = options;
   const budget = new RetryBudget(retries.budget);
   const breaker = guard.enabled ? new Breaker(name, guard, clock, (change) => onBreaker?.(name, change)) : undefined;
   const layers = [
-    retry(retries, { clock, deadlines, budget, requestMs: timeout.requestMs, breaker, outlook: target.outlook }),
+    retry(retries, { clock, deadlines, budget, requestMs: timeout.requestMs, breaker, outlook, load }),
     ...(breaker === undefined ? [] : [breakerLayer(breaker)]),
   ];
   return { budget, breaker, handle: compose(layers, forward(target, to, clock, deadlines, breaker)) };

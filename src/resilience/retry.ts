@@ -31,11 +31,13 @@ export interface RetryContext {
   /** While it refuses, nothing is tried again: what the last attempt met is the better answer. */
   readonly breaker?: { wouldRefuse(nowMs: number): boolean } | undefined;
   readonly outlook: ForwardTarget['outlook'];
+  /** Likewise, while as many retries as there may be are under way. */
+  readonly load: Pick<ForwardTarget['load'], 'admitsRetry'>;
 }
 
 /**
  * Never tries again once an answer was handed on, once the client has gone, or once more of the body was read than is
- * held; nor while the breaker refuses, or all endpoints keep failing. A retry goes elsewhere at once, further ones after a
+ * held; nor while the breaker refuses, all endpoints keep failing, or `limits.retries` are under way. A retry goes elsewhere at once, further ones after a
  * while; `Retry-After` is waited for where there is nowhere else, and time enough. Rejects with the last attempt's error; an
  * answer that would have been worth a retry is handed on where none is left.
  */
@@ -127,9 +129,10 @@ class RetryLoop implements Mover {
 
   /** The budget is asked last: what it gives is spent, also while the retry waits. */
   private withdraw(failingMs: number): boolean {
-    const { budget, breaker, clock, outlook } = this.context;
+    const { budget, breaker, clock, outlook, load } = this.context;
     const nowMs = clock.now();
-    return breaker?.wouldRefuse(nowMs) !== true && outlook.failingForMs <= failingMs && budget.withdraw(nowMs);
+    if (breaker?.wouldRefuse(nowMs) === true || outlook.failingForMs > failingMs) return false;
+    return load.admitsRetry() && budget.withdraw(nowMs);
   }
 
   /** Full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter", 2015); 0 for the first retry. */

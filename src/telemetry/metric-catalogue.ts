@@ -73,6 +73,11 @@ export const METRICS = {
     labels: ['upstream'],
     help: '1 while so few endpoints are healthy that doubted or failing ones are used as well.',
   },
+  pilotfish_upstream_overflows_total: {
+    type: 'counter',
+    labels: ['upstream', 'limit'],
+    help: 'Requests that were refused, or not tried again, because a limit of their upstream was reached.',
+  },
   pilotfish_breaker_state: {
     type: 'gauge',
     labels: ['upstream'],

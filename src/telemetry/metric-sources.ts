@@ -51,6 +51,8 @@ export interface ConnectionFacts {
   /** By reason. */
   readonly closed: Readonly<Record<string, number>>;
   readonly stale: number;
+  /** Requests that were refused, by the limit of the upstream that was reached. */
+  readonly overflows: Readonly<Record<string, number>>;
 }
 
 /** The registry as metrics show it. */

@@ -91,6 +91,13 @@ export const SAMPLES: Readonly<Record<MetricName, Collect>> = {
   },
   pilotfish_upstream_stale_connections_total: perUpstream(({ connections }) => connections?.stale),
   pilotfish_upstream_panic: perUpstream(({ isPanicking }) => (isPanicking === true ? 1 : 0)),
+  *pilotfish_upstream_overflows_total({ sources }) {
+    for (const { name, connections } of upstreamsOf(sources)) {
+      for (const [limit, value] of Object.entries(connections?.overflows ?? {})) {
+        yield { labels: { upstream: name, limit }, value };
+      }
+    }
+  },
   pilotfish_breaker_state: perUpstream(({ breaker }) => BREAKER_STATES.indexOf(breaker ?? 'closed')),
   pilotfish_retry_budget_ratio: perUpstream(({ retryBudgetRatio }) => retryBudgetRatio),
   pilotfish_registry_staleness_seconds: perUpstream(({ stalenessMs }) =>

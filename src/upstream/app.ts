@@ -4,11 +4,11 @@ import { ProxyError } from '../errors.ts';
 import type { ServiceInstance, ServiceKey } from '../registry/types.ts';
 import type { Clock } from '../util/clock.ts';
 import type { Connect } from './connect.ts';
-import { ConnectionCounts } from './connection-counts.ts';
 import { Endpoint } from './endpoint.ts';
 import type { ForwardTarget } from './forward-target.ts';
-import { UPSTREAM_DEFAULTS, type ConnectOptions, type UpstreamOptions } from './options.ts';
+import { NO_LIMITS, UPSTREAM_DEFAULTS, type ConnectOptions, type UpstreamOptions } from './options.ts';
 import { PickQueue } from './pick-queue.ts';
+import { UpstreamLoad } from './upstream-load.ts';
 
 export interface AppOptions {
   readonly key: ServiceKey;
@@ -36,7 +36,7 @@ export class App implements ForwardTarget {
   readonly picker: Picker<Endpoint>;
   readonly queue: PickQueue;
   readonly hangs = undefined;
-  readonly connections = new ConnectionCounts();
+  readonly load: UpstreamLoad;
   readonly outlook = { failingForMs: 0, hasChoice: false };
 
   constructor(options: AppOptions, clock: Clock, connect: Connect) {
@@ -48,9 +48,10 @@ export class App implements ForwardTarget {
       retry: { ...UPSTREAM_DEFAULTS.retry, on: RETRY_ON },
       breaker: { ...UPSTREAM_DEFAULTS.breaker, enabled: false },
     };
-    this.queue = new PickQueue(key.service);
+    this.load = new UpstreamLoad(key.service, NO_LIMITS);
+    this.queue = new PickQueue(this.load);
     this.endpoint = new Endpoint(recordOf(key, host, port), this.options, clock, connect, {
-      connections: this.connections,
+      load: this.load,
       onSettled: () => undefined,
     });
     this.endpoint.isRegistered = false;

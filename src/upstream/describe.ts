@@ -8,6 +8,7 @@ import { priorityOf } from './arrangement.ts';
 import { placementOf } from './placement.ts';
 import type { PoolDescription } from './pool.ts';
 import type { Upstream } from './upstream.ts';
+import type { LimitName, UpstreamLoad } from './upstream-load.ts';
 import type { UpstreamEntry } from './upstreams.ts';
 import { wayBack } from './way-back.ts';
 
@@ -65,6 +66,8 @@ export interface UpstreamDescription {
   readonly panic: string;
   /** Requests that wait for the first list. */
   readonly queued: number;
+  /** What is under way, and how much of it may be. */
+  readonly load: Readonly<Record<LimitName, { readonly now: number; readonly limit: number }>>;
   readonly retryBudgetRatio: number;
   /** Absent where configuration has none. */
   readonly breaker?: BreakerDescription;
@@ -93,11 +96,28 @@ export function describeUpstream(entry: UpstreamEntry, nowMs: number): UpstreamD
     ...(zone.prefer && zone.own !== undefined ? { ownZone: zone.own } : {}),
     panic: picking.panic,
     queued: upstream.queue.size,
+    load: describeLoad(upstream.load),
     retryBudgetRatio: call.budget.ratioLeft(nowMs),
     ...(call.breaker === undefined ? {} : { breaker: call.breaker.describe(nowMs) }),
     attempts: { ...upstream.outcomes },
     endpoints: known(upstream).map((endpoint) => describeEndpoint(upstream, endpoint, nowMs, places.get(endpoint))),
     rejected: snapshot?.rejected ?? [],
+  };
+}
+
+function describeLoad({
+  limits,
+  open,
+  dialing,
+  pending,
+  requests,
+  retries,
+}: UpstreamLoad): UpstreamDescription['load'] {
+  return {
+    connections: { now: open + dialing, limit: limits.connections },
+    pending: { now: pending, limit: limits.pending },
+    requests: { now: requests, limit: limits.requests },
+    retries: { now: retries, limit: limits.retries },
   };
 }
 
@@ -195,7 +215,7 @@ export function upstreamFacts({ upstream, call }: UpstreamEntry, nowMs: number):
     retryBudgetRatio: call.budget.ratioLeft(nowMs),
     stalenessMs: upstream.stalenessMs,
     inFlight: upstream.inFlight,
-    connections: upstream.connections,
+    connections: upstream.load,
   };
 }
 

@@ -6,16 +6,16 @@ import type { EndpointState } from '../telemetry/metric-sources.ts';
 import type { Clock } from '../util/clock.ts';
 import type { ActiveCheck } from './active-check.ts';
 import type { Connect } from './connect.ts';
-import type { ConnectionCounts } from './connection-counts.ts';
 import type { UpstreamOptions } from './options.ts';
 import { isFailure, noOutcomes, outcomeOfStatus, type Outcome, type OutcomeCounts } from './outcome.ts';
 import { OutlierRecord } from './outlier.ts';
 import { Pool } from './pool.ts';
+import type { UpstreamLoad } from './upstream-load.ts';
 
 /** What an endpoint tells its upstream. */
 export interface EndpointOwner {
-  /** Where its connections are counted. */
-  readonly connections: ConnectionCounts;
+  /** Where its connections and requests are counted. */
+  readonly load: UpstreamLoad;
   /** A claim was settled; called after the endpoint counted it. */
   onSettled(endpoint: Endpoint, outcome: Outcome, startedAtMs: number): void;
 }
@@ -66,7 +66,7 @@ export class Endpoint implements Candidate {
     this.instance = instance;
     this.id = instance.id;
     this.address = addressOf(instance);
-    this.pool = new Pool(clock, connect, { host, port, address: this.address }, options, owner.connections);
+    this.pool = new Pool(clock, connect, { host, port, address: this.address }, options, owner.load);
     this.outlier = new OutlierRecord(options.outlier);
     this.sinceMs = clock.now();
     this.stateSinceMs = this.sinceMs;
@@ -81,14 +81,16 @@ export class Endpoint implements Candidate {
   }
 
   /** Counts a request that is on its way from now on. */
-  claim(nowMs: number): Claim {
+  claim(nowMs: number, isRetry = false): Claim {
     this.inFlight++;
-    return new Claim(this, nowMs);
+    this.owner.load.begin(isRetry);
+    return new Claim(this, nowMs, isRetry);
   }
 
   /** @internal Called by a claim, once. */
-  release(outcome: Outcome, startedAtMs: number, isAnswered: boolean): void {
+  release(outcome: Outcome, { startedAtMs, isAnswered, isRetry }: Claim): void {
     this.inFlight--;
+    this.owner.load.end(isRetry);
     this.outcomes[outcome]++;
     if (this.responseTime !== undefined) {
       if (isFailure(outcome)) this.responseTime.penalise();
@@ -127,11 +129,13 @@ export class Claim {
   /** Monotonic ms. */
   readonly startedAtMs: number;
   private isSettled = false;
-  private isAnswered = false;
+  /** @internal */ isAnswered = false;
+  /** @internal */ readonly isRetry: boolean;
 
-  constructor(endpoint: Endpoint, startedAtMs: number) {
+  constructor(endpoint: Endpoint, startedAtMs: number, isRetry: boolean) {
     this.endpoint = endpoint;
     this.startedAtMs = startedAtMs;
+    this.isRetry = isRetry;
   }
 
   /** The head of an answer is there, of whatever status. */
@@ -151,7 +155,7 @@ export class Claim {
   settle(outcome: Outcome): void {
     if (this.isSettled) return;
     this.isSettled = true;
-    this.endpoint.release(outcome, this.startedAtMs, this.isAnswered);
+    this.endpoint.release(outcome, this);
   }
 }
 

@@ -14,6 +14,7 @@ import type { UpstreamOptions } from './options.ts';
 import type { EjectionCause } from './outlier.ts';
 import type { Outlook } from './outlook.ts';
 import type { PickQueue } from './pick-queue.ts';
+import type { UpstreamLoad } from './upstream-load.ts';
 
 /** An `Upstream` is one, our own app another (`app.ts`). */
 export interface ForwardTarget {
@@ -22,6 +23,8 @@ export interface ForwardTarget {
   /** Of one part of it, instead of `picker`. */
   pickerFor(subset: Subset): Picker<Endpoint>;
   readonly queue: PickQueue;
+  /** What is under way, and how much may be. */
+  readonly load: UpstreamLoad;
   /** Notices endpoints that have stopped answering; undefined: nobody does. */
   readonly hangs: HangWatch | undefined;
   /** Where noteworthy picks and retries are noted; undefined: nowhere. */

@@ -9,7 +9,8 @@ import { Forwarder, type ForwardTarget } from './forward-target.ts';
 /**
  * One attempt for each call. Rejects with a ProxyError that states `requestSent` and `endpoint`; an answer by which a
  * registered sidecar says that nothing was executed is such an error, too, with `requestSent: false`. The last of the
- * attempts that `retry` may make gets a connection on which nothing was sent yet.
+ * attempts that `retry` may make gets a connection on which nothing was sent yet. Where a limit of the upstream is reached,
+ * no attempt is made.
  * @param to the service that is meant, for `x-pilotfish-to`; undefined: the other side is told nothing of what sidecars tell
  * each other.
  * @param observer is told how each attempt ended.
@@ -22,8 +23,12 @@ export function forward(
   observer?: AttemptObserver,
 ): Handler {
   const forwarder = new Forwarder(target, to, clock, deadlines, observer);
-  return (request) =>
-    new Promise<ProxyResponse>((resolve, reject) => {
+  const { load } = target;
+  return (request) => {
+    const overflow = load.refusal(request.attempts.length > 0);
+    if (overflow !== undefined) return Promise.reject(overflow);
+    return new Promise<ProxyResponse>((resolve, reject) => {
       new ForwardAttempt(forwarder, request, resolve, reject).pick();
     });
+  };
 }

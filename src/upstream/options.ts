@@ -119,6 +119,16 @@ export interface BreakerOptions {
   readonly trafficDrop: boolean;
 }
 
+/** What may be under way over all endpoints of an upstream; what is beyond fails at once (PF_OVERFLOW). */
+export interface LimitOptions {
+  /** An endpoint that has none may have one beyond; others wait for one of their own. */
+  readonly connections: number;
+  /** Waiting for a connection, or for the first list. */
+  readonly pending: number;
+  readonly requests: number;
+  readonly retries: number;
+}
+
 /** A `Config`'s upstream has this shape. */
 export interface UpstreamOptions {
   readonly balancer: PolicyOptions;
@@ -140,7 +150,16 @@ export interface UpstreamOptions {
   /** Undefined: nobody is asked. */
   readonly health?: CheckOptions | undefined;
   readonly breaker: BreakerOptions;
+  readonly limits: LimitOptions;
 }
+
+/** For our own app: its listener has limits. */
+export const NO_LIMITS: LimitOptions = {
+  connections: Infinity,
+  pending: Infinity,
+  requests: Infinity,
+  retries: Infinity,
+};
 
 /** DESIGN §4; configuration has the same defaults. */
 export const UPSTREAM_DEFAULTS: UpstreamOptions = {
@@ -149,6 +168,7 @@ export const UPSTREAM_DEFAULTS: UpstreamOptions = {
   zone: { prefer: true, own: undefined, share: undefined, overprovisioning: 1.4 },
   priority: { metadata: 'priority', levels: [], overprovisioning: 1.4 },
   panicThreshold: 0.1,
+  limits: { connections: 16_384, pending: 4_096, requests: 16_384, retries: 1_024 },
   connect: { timeoutMs: 300, maxIdle: 256, idleTimeoutMs: 4_000, maxAgeMs: 0, max: 1_024 },
   timeout: { requestMs: 15_000, attemptMs: 5_000, hang: 'auto', stallMs: 5_000, idleMs: 300_000 },
   retry: {

@@ -1,5 +1,6 @@
 // Requests that wait for a first list: bounded in number here, and in time by their upstream.
-import { ProxyError } from '../errors.ts';
+import type { ProxyError } from '../errors.ts';
+import type { UpstreamLoad } from './upstream-load.ts';
 
 /** A request that could not be given an endpoint yet. */
 export interface PickWaiter {
@@ -8,17 +9,14 @@ export interface PickWaiter {
   onPickFailed(error: ProxyError): void;
 }
 
-/** Beyond it a request fails at once. */
-const MAX_WAITING = 1_024;
-
 /** First come, first served. */
 export class PickQueue {
   private waiting = new Set<PickWaiter>();
-  private readonly name: string;
+  private readonly load: UpstreamLoad;
 
-  /** @param name of the upstream, for messages. */
-  constructor(name: string) {
-    this.name = name;
+  /** @param load of the upstream: says how many may wait, and how many may go. */
+  constructor(load: UpstreamLoad) {
+    this.load = load;
   }
 
   get size(): number {
@@ -27,22 +25,24 @@ export class PickQueue {
 
   /** Tells `waiter` later, or, where too many wait already, at once that it failed (PF_OVERFLOW). */
   add(waiter: PickWaiter): void {
-    if (this.waiting.size < MAX_WAITING) {
-      this.waiting.add(waiter);
-      return;
-    }
-    const message = `upstream ${this.name}: ${MAX_WAITING} requests wait for its first list`;
-    waiter.onPickFailed(new ProxyError('PF_OVERFLOW', message));
+    const overflow = this.load.wait();
+    if (overflow === undefined) this.waiting.add(waiter);
+    else waiter.onPickFailed(overflow);
   }
 
   remove(waiter: PickWaiter): void {
-    this.waiting.delete(waiter);
+    if (this.waiting.delete(waiter)) this.load.pending--;
   }
 
-  /** Lets all pick again; who still has to wait comes back. */
+  /** Lets all pick again, as many as may be under way; who still has to wait comes back. */
   release(): void {
     const { waiting } = this;
     this.waiting = new Set();
-    for (const waiter of waiting) waiter.onPickable();
+    this.load.pending -= waiting.size;
+    for (const waiter of waiting) {
+      const overflow = this.load.refusal(false);
+      if (overflow === undefined) waiter.onPickable();
+      else waiter.onPickFailed(overflow);
+    }
   }
 }

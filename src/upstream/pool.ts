@@ -3,9 +3,9 @@ import { ProxyError } from '../errors.ts';
 import type { ClientConnection, ConnectionOwner } from '../http/exchange.ts';
 import type { Clock } from '../util/clock.ts';
 import type { Connect, ConnectTarget, DialListener } from './connect.ts';
-import type { CloseReason, ConnectionCounts } from './connection-counts.ts';
 import { IdleConnections, type Reuse } from './idle-connections.ts';
 import type { UpstreamOptions } from './options.ts';
+import type { CloseReason, UpstreamLoad } from './upstream-load.ts';
 
 /** Who wants a connection; told once, unless it gave up (`Pool.abandon`). */
 export interface ConnectionWaiter {
@@ -41,7 +41,7 @@ export class Pool implements ConnectionOwner, DialListener {
   private readonly connect: Connect;
   private readonly target: ConnectTarget;
   private readonly options: UpstreamOptions;
-  private readonly counts: ConnectionCounts;
+  private readonly load: UpstreamLoad;
   private readonly idle: IdleConnections;
   /** With the monotonic ms from which on each is not used again. */
   private readonly connections = new Map<ClientConnection, number>();
@@ -51,18 +51,12 @@ export class Pool implements ConnectionOwner, DialListener {
   private reason: CloseReason | undefined = undefined;
   private isClosed = false;
 
-  constructor(
-    clock: Clock,
-    connect: Connect,
-    target: ConnectTarget,
-    options: UpstreamOptions,
-    counts: ConnectionCounts,
-  ) {
+  constructor(clock: Clock, connect: Connect, target: ConnectTarget, options: UpstreamOptions, load: UpstreamLoad) {
     this.clock = clock;
     this.connect = connect;
     this.target = target;
     this.options = options;
-    this.counts = counts;
+    this.load = load;
     this.idle = new IdleConnections(clock, options.connect.idleTimeoutMs, (connection) =>
       this.retire(connection, 'idle-timeout'),
     );
@@ -84,6 +78,11 @@ export class Pool implements ConnectionOwner, DialListener {
       waiter.onConnectFailed(new ProxyError('PF_OVERFLOW', message, { requestSent: false, endpoint }));
       return undefined;
     }
+    const overflow = this.load.wait();
+    if (overflow !== undefined) {
+      waiter.onConnectFailed(overflow);
+      return undefined;
+    }
     this.waiting.push({ waiter, reuse });
     this.dialMore();
     return undefined;
@@ -91,7 +90,9 @@ export class Pool implements ConnectionOwner, DialListener {
 
   /** `waiter` wants none any more; without effect where it does not wait. A dial on its way goes on, for others. */
   abandon(waiter: ConnectionWaiter): void {
+    const { length } = this.waiting;
     this.waiting = this.waiting.filter((entry) => entry.waiter !== waiter);
+    this.load.pending -= length - this.waiting.length;
   }
 
   /** Opens one connection more, to see whether that works; it is then kept as an idle one. */
@@ -106,7 +107,7 @@ export class Pool implements ConnectionOwner, DialListener {
         done(undefined);
       },
       onConnectFailed: (error) => {
-        this.dialing--;
+        this.dialed();
         this.dialMore();
         done(error);
       },
@@ -115,7 +116,7 @@ export class Pool implements ConnectionOwner, DialListener {
 
   /** A connection that was used again turned out to be closed. */
   onStale(connection: ClientConnection): void {
-    this.counts.stale++;
+    this.load.stale++;
     this.idle.limit.lost(connection.idleMs);
   }
 
@@ -143,26 +144,28 @@ export class Pool implements ConnectionOwner, DialListener {
     const idleMs = this.idle.remove(connection, nowMs);
     const isByPeer = idleMs !== undefined && this.reason === undefined;
     if (isByPeer && connection.used > 0) this.idle.limit.closedByPeer(idleMs, nowMs);
-    this.counts.onClosed(this.reason ?? (isByPeer ? 'peer' : 'exchange'));
+    this.load.onClosed(this.reason ?? (isByPeer ? 'peer' : 'exchange'));
     this.dialMore();
   }
 
   /** @internal A dial succeeded. */
   onConnected(connection: ClientConnection): void {
-    this.dialing--;
+    this.dialed();
     const { maxAgeMs } = this.options.connect;
     this.connections.set(connection, maxAgeMs > 0 ? this.clock.now() + maxAgeMs * this.jitter() : Infinity);
-    this.counts.onOpened();
+    this.load.onOpened();
     this.onAvailable(connection);
   }
 
   /** @internal A dial failed. */
   onConnectFailed(error: ProxyError): void {
-    this.dialing--;
+    this.dialed();
     if (error.code === 'PF_CONNECT_FAILED')
       this.idle.limit.forget(); // Whoever closed connections here has gone, too.
     else if (this.idle.oldest !== undefined) this.retire(this.idle.oldest, 'excess'); // A descriptor for the next one.
-    this.waiting.shift()?.waiter.onConnectFailed(error);
+    const first = this.waiting.shift();
+    if (first !== undefined) this.load.pending--;
+    first?.waiter.onConnectFailed(error);
     this.dialMore();
   }
 
@@ -212,6 +215,7 @@ export class Pool implements ConnectionOwner, DialListener {
           );
     const [served] = index < 0 ? [] : this.waiting.splice(index, 1);
     connection.idleMs = 0;
+    if (served !== undefined) this.load.pending--;
     served?.waiter.onConnection(connection);
     return served !== undefined;
   }
@@ -219,7 +223,8 @@ export class Pool implements ConnectionOwner, DialListener {
   private dialMore(): void {
     const { max } = this.options.connect;
     while (!this.isClosed && this.dialing < this.waiting.length) {
-      if (this.connections.size + this.dialing >= max) {
+      const own = this.connections.size + this.dialing;
+      if (own >= max || (own > 0 && this.load.areConnectionsFull)) {
         // Whoever waits beside idle ones may not use them: one of them makes room.
         const { oldest } = this.idle;
         if (oldest === undefined) return;
@@ -232,6 +237,7 @@ export class Pool implements ConnectionOwner, DialListener {
 
   private dial(listener: DialListener): void {
     this.dialing++;
+    this.load.dialing++;
     const { connect, timeout } = this.options;
     const { stallMs, idleMs } = timeout;
     this.connect(this.target, { connectTimeoutMs: connect.timeoutMs, stallMs, idleMs }, this, listener);
@@ -249,9 +255,15 @@ export class Pool implements ConnectionOwner, DialListener {
     return 1 - MAX_AGE_JITTER + 2 * MAX_AGE_JITTER * this.clock.random();
   }
 
+  private dialed(): void {
+    this.dialing--;
+    this.load.dialing--;
+  }
+
   private failWaiting(error: ProxyError): void {
     const { waiting } = this;
     this.waiting = [];
+    this.load.pending -= waiting.length;
     for (const { waiter } of waiting) waiter.onConnectFailed(error);
   }
 }

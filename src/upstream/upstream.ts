@@ -7,7 +7,6 @@ import type { ServiceInstance, ServiceKey, ServiceView, Watch, WatchOptions, Wat
 import type { Clock, Timer } from '../util/clock.ts';
 import type { Subset } from '../util/labels.ts';
 import type { Connect } from './connect.ts';
-import { ConnectionCounts } from './connection-counts.ts';
 import { Decisions } from './decisions.ts';
 import { ActiveChecks, type CheckScope } from './active-checks.ts';
 import { Ejections, type EjectionScope } from './ejections.ts';
@@ -19,6 +18,7 @@ import { noOutcomes, type Outcome, type OutcomeCounts } from './outcome.ts';
 import type { EjectionCause } from './outlier.ts';
 import { Outlook } from './outlook.ts';
 import { PickQueue } from './pick-queue.ts';
+import { UpstreamLoad } from './upstream-load.ts';
 import { Picking } from './picking.ts';
 import { reviewPlaces } from './places.ts';
 import type { ProbeSlots } from './probe-slots.ts';
@@ -64,7 +64,7 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope, Ha
   readonly options: UpstreamOptions;
   /** Attempts by outcome, since the start, over all endpoints that ever were. */
   readonly outcomes: OutcomeCounts = noOutcomes();
-  readonly connections = new ConnectionCounts();
+  readonly load: UpstreamLoad;
   readonly queue: PickQueue;
   readonly hangs: HangWatch | undefined;
   /** For people: what was decided last, and why. */
@@ -96,7 +96,8 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope, Ha
     this.options = options;
     this.isKnown = isKnown;
     this.context = context;
-    this.queue = new PickQueue(name);
+    this.load = new UpstreamLoad(name, options.limits);
+    this.queue = new PickQueue(this.load);
     this.picking = new Picking(options, context.clock);
     this.ejections = new Ejections(context.clock, options.outlier, this);
     this.hangs = options.timeout.hang === 'off' ? undefined : new HangWatch(context.clock, options.timeout, this);

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { startSidecar, temporaryDirectory, type RunningSidecar } from '../support/processes.ts';
 import { until } from '../support/until.ts';
-import { sendRaw, startRawInstance, type RawInstance } from '../support/wire.ts';
+import { accessLine, sendRaw, startRawInstance, startStatic, type RawInstance } from '../support/wire.ts';
 
 const GET = 'GET / HTTP/1.1\r\nHost: orders\r\n\r\n';
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
@@ -82,6 +82,55 @@ describe('a listener that is full', () => {
     await until('there is room again', () =>
       instance.connections.some(({ received }) => /GET [^]*GET /.test(received)),
     );
+  });
+});
+
+describe('an upstream that is full', () => {
+  /** The access line of a request to `path`, once it is refused on a connection that stays open. */
+  async function refused(sidecar: RunningSidecar, path: string): Promise<Record<string, unknown>> {
+    const client = await sendRaw(sidecar.outbound.port, GET.replace('/', path));
+    await until('it is refused', () => client.received().includes('PF_OVERFLOW'));
+    expect(client.received()).toMatch(/^HTTP\/1\.1 503 [^]*\r\nRetry-After: 1\r\n/);
+    expect(client.received()).not.toContain('Connection: close');
+    return accessLine(sidecar, path);
+  }
+
+  it('of requests refuses the next one without an attempt, and has room again when one is answered', async () => {
+    const instances = [await startRawInstance(() => undefined), await startRawInstance(() => undefined)];
+    const taken = (): RawInstance['connections'] =>
+      instances.flatMap(({ connections }) => connections).filter(({ received }) => received !== '');
+    const ports = instances.map(({ port }) => port);
+    const sidecar = await startStatic({ orders: ports }, { limits: { requests: 1 }, timeout: { hang: 'off' } });
+    const first = await sendRaw(sidecar.outbound.port, GET);
+    await until('an instance has it', () => taken().length === 1);
+    expect(await refused(sidecar, '/second')).toMatchObject({ status: 503, flags: 'UO', attempts: 0 });
+    expect(taken()).toHaveLength(1);
+    taken()[0]?.socket.write(OK);
+    await until('the first is answered', () => first.received().endsWith('\r\n\r\nok'));
+    await sendRaw(sidecar.outbound.port, GET.replace('/', '/third'));
+    await until('there is room again', () => taken().some(({ received }) => received.includes('/third')));
+    const metrics = await (await fetch(`http://127.0.0.1:${sidecar.admin.port}/metrics`)).text();
+    expect(metrics).toContain('pilotfish_upstream_overflows_total{upstream="orders",limit="requests"} 1');
+  });
+
+  it('of connections lets requests wait for one, and refuses those that may not wait either', async () => {
+    const instance = await startRawInstance(() => undefined);
+    const sidecar = await startStatic(
+      { orders: [instance.port] },
+      { limits: { connections: 1, pending: 1 }, timeout: { hang: 'off' } },
+    );
+    const first = await sendRaw(sidecar.outbound.port, GET);
+    await until('the instance has it', () => instance.connections[0]?.received.endsWith('\r\n\r\n') === true);
+    const second = await sendRaw(sidecar.outbound.port, GET);
+    const loads = async (): Promise<string> => (await fetch(`http://127.0.0.1:${sidecar.admin.port}/upstreams`)).text();
+    await until('the second waits', async () => /"pending":\s*\{\s*"now":\s*1,/.test(await loads()));
+    await refused(sidecar, '/third');
+    instance.connections[0]?.socket.write(OK);
+    await until('the first is answered', () => first.received().endsWith('\r\n\r\nok'));
+    await until('the second is sent', () => /GET [^]*GET /.test(instance.connections[0]?.received ?? ''));
+    instance.connections[0]?.socket.write(OK);
+    await until('the second is answered', () => second.received().endsWith('\r\n\r\nok'));
+    expect(instance.connections).toHaveLength(1);
   });
 });
 

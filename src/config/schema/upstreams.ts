@@ -11,6 +11,7 @@ import {
   subsetFallback,
   zone,
 } from './upstream-balancer.ts';
+import { limits } from './upstream-limits.ts';
 import { breaker } from './upstream-breaker.ts';
 import { upstreamHealth } from './upstream-health.ts';
 import { outlier } from './upstream-outlier.ts';
@@ -139,6 +140,9 @@ export const upstream = z
     health: upstreamHealth
       .optional()
       .describe('Asking each endpoint whether it is well. Without it, what its traffic says has to do.'),
+    limits: limits
+      .prefault({})
+      .describe('What may be under way; beyond it 503 `PF_OVERFLOW`, at once. See [overload](overload.md).'),
     breaker: breaker.prefault({}).describe('Refusing at once what the upstream as a whole cannot answer.'),
     service: z
       .strictObject({

@@ -17,6 +17,7 @@ const AT = { endpoint: '10.0.0.1:80' };
 const NEVER_SENT = failure('PF_CONNECT_FAILED', { ...AT, requestSent: false });
 const RESET = failure('PF_UPSTREAM_CLOSED', { ...AT, requestSent: true });
 const OUTLOOK = { failingForMs: 0, hasChoice: true };
+const LOAD = { admitsRetry: (): boolean => true };
 const IGNORE: BodyReader = { onData: () => undefined, onEnd: () => undefined, onError: () => undefined };
 
 let clock: FakeClock;
@@ -52,7 +53,7 @@ async function run(
   } = {},
 ): Promise<number | string> {
   const all = { ...UPSTREAM_DEFAULTS.retry, ...options };
-  const layer = retry(all, { clock, deadlines: new DeadlineLists(clock), budget, requestMs, outlook });
+  const layer = retry(all, { clock, deadlines: new DeadlineLists(clock), budget, requestMs, outlook, load: LOAD });
   const request = makeRequest(method, body, clock.now());
   for (const [name, value] of fields) request.headers.append(name, value);
   const handle = layer((seen) => {
@@ -165,6 +166,7 @@ describe('the loop', () => {
       budget: new RetryBudget({ ratio: 0, minPerSecond: 100 }),
       requestMs: 15_000,
       outlook: OUTLOOK,
+      load: LOAD,
     });
     const handle = layer((request) => {
       seen = request;
@@ -325,6 +327,7 @@ describe('a body', () => {
       budget: new RetryBudget({ ratio: 0, minPerSecond: 100 }),
       requestMs: 0,
       outlook: OUTLOOK,
+      load: LOAD,
     });
     await layer((seen) => Promise.resolve(status(seen.body === body ? 101 : 500)))(request);
     expect(request.body).toBe(body);

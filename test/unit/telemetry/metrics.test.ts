@@ -13,7 +13,7 @@ const SOURCES: MetricsSources = {
       stalenessMs: 1_500,
       breaker: 'open',
       inFlight: 3,
-      connections: { open: 1, opened: 2, closed: { peer: 1 }, stale: 1 },
+      connections: { open: 1, opened: 2, closed: { peer: 1 }, stale: 1, overflows: { requests: 1 } },
     },
     { name: 'say "hi"\n\\', endpoints: {}, retryBudgetRatio: 0.5 },
   ],

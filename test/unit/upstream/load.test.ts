@@ -186,7 +186,7 @@ describe('at 400 requests a second', () => {
     const { handle, upstream, call } = open(ports, { connect });
     const { results } = await load(handle, ['GET', 'POST'], 1_200, { sent: -1, then: () => undefined });
     expect(results).toEqual(new Map([[200, 1_200]]));
-    expect(upstream.connections.closed.peer).toBeGreaterThan(0);
+    expect(upstream.load.closed.peer).toBeGreaterThan(0);
     expect(call.budget.ratioLeft(systemClock.now())).toBe(1);
   });
 

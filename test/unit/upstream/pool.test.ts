@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ClientConnection } from '../../../src/http/exchange.ts';
 import { ProxyError } from '../../../src/errors.ts';
-import { ConnectionCounts } from '../../../src/upstream/connection-counts.ts';
 import type { Reuse } from '../../../src/upstream/idle-connections.ts';
 import { Pool, type ConnectionWaiter } from '../../../src/upstream/pool.ts';
-import { UPSTREAM_DEFAULTS, type ConnectOptions } from '../../../src/upstream/options.ts';
+import { UPSTREAM_DEFAULTS, type ConnectOptions, type LimitOptions } from '../../../src/upstream/options.ts';
+import { UpstreamLoad } from '../../../src/upstream/upstream-load.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeNetwork, makeRequest, optionsWith, turns, type FakeConnection } from './fakes.ts';
 
@@ -32,13 +32,13 @@ class Waiter implements ConnectionWaiter {
 describe('a pool', () => {
   let clock = new FakeClock();
   let network = new FakeNetwork();
-  let counts = new ConnectionCounts();
+  let counts = new UpstreamLoad('orders', UPSTREAM_DEFAULTS.limits);
 
-  function makePool(connect: Partial<ConnectOptions> = {}): Pool {
+  function makePool(connect: Partial<ConnectOptions> = {}, limits: Partial<LimitOptions> = {}): Pool {
     clock = new FakeClock();
     network = new FakeNetwork();
     const options = optionsWith({ connect: { ...UPSTREAM_DEFAULTS.connect, ...connect } });
-    counts = new ConnectionCounts();
+    counts = new UpstreamLoad('orders', { ...UPSTREAM_DEFAULTS.limits, ...limits });
     return new Pool(clock, network.connect, TARGET, options, counts);
   }
 
@@ -63,6 +63,31 @@ describe('a pool', () => {
     pool?.destroy(new ProxyError('PF_UPSTREAM_CLOSED', 'the test is over'));
     expect(clock.timers).toBe(0);
     expect(network.open.length).toBe(0);
+    expect([counts.open, counts.dialing, counts.pending]).toEqual([0, 0, 0]);
+  });
+
+  it('lets an endpoint that has no connection have one beyond the limit of its upstream, and no more', async () => {
+    pool = makePool({}, { connections: 1 });
+    counts.open = 1; // of another endpoint
+    const first = await use(pool);
+    const waiter = new Waiter();
+    pool.acquire(waiter, 'any', clock.now());
+    await turns();
+    expect([network.dials, waiter.connection]).toEqual([1, undefined]);
+    answer(first);
+    expect(waiter.connection).toBe(first);
+    counts.open = 1;
+  });
+
+  it('refuses at once what would wait beyond the limit of its upstream, and that is not tried elsewhere', () => {
+    pool = makePool({}, { pending: 1 });
+    network.isPatient = true;
+    pool.acquire(new Waiter(), 'any', clock.now());
+    const tooMany = new Waiter();
+    pool.acquire(tooMany, 'any', clock.now());
+    expect(tooMany.error).toMatchObject({ code: 'PF_OVERFLOW', requestSent: undefined });
+    expect(counts.overflows.pending).toBe(1);
+    network.settleDials();
   });
 
   it('uses the connection that was released last, at once', async () => {

@@ -67,7 +67,7 @@ describe('a request that meets a closed connection', () => {
     expect(await sendOnStale('GET')).toEqual([200, 2]);
     expect(call.budget.ratioLeft(before)).toBe(1);
     expect(upstream.outcomes).toMatchObject({ success: 3, reset: 0 });
-    expect(upstream.connections.stale).toBe(1);
+    expect(upstream.load.stale).toBe(1);
     const [endpoint] = upstream.endpoints;
     expect(endpoint?.inFlight).toBe(0);
   });

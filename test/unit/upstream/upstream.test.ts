@@ -121,9 +121,9 @@ describe('before the first list', () => {
     expect(upstream.inFlight).toBe(0);
   });
 
-  it('does not let more than 1,024 wait', async () => {
+  it('does not let more than 4,096 wait', async () => {
     open();
-    const sent = Array.from({ length: 1_025 }, () => send());
+    const sent = Array.from({ length: 4_097 }, () => send());
     await turns();
     expect(sent.map(({ result }) => result).filter(Boolean)).toEqual(['PF_OVERFLOW']);
   });
@@ -474,6 +474,75 @@ describe('a POST on a connection that was used before', () => {
     expect(network.exchanges).toHaveLength(2);
     const [endpoint] = upstream.endpoints;
     expect(endpoint?.pool.describe()).toMatchObject({ open: 1, idle: 1 });
+  });
+});
+
+describe('the limits of an upstream', () => {
+  const none = UPSTREAM_DEFAULTS.limits;
+
+  it('refuse requests beyond those that may be under way, at once, and only then', async () => {
+    open({ limits: { ...none, requests: 1 } });
+    watch.give([instance(1)]);
+    const first = await sendAndSettle();
+    expect((await sendAndSettle()).result).toBe('PF_OVERFLOW');
+    last().answer();
+    await turns();
+    expect(first.result).toBe(200);
+    const third = await sendAndSettle();
+    last().answer();
+    await turns();
+    expect(third.result).toBe(200);
+    expect([upstream.load.requests, upstream.load.overflows.requests]).toEqual([0, 1]);
+  });
+
+  it('let nothing be tried again beyond the retries that may be under way: the answer is what the attempt met', async () => {
+    open({ limits: { ...none, retries: 0 } });
+    watch.give([instance(1)]);
+    const sent = await sendAndSettle();
+    last().reset();
+    await turns();
+    expect(sent.result).toBe('PF_UPSTREAM_CLOSED');
+    expect([network.exchanges.length, upstream.load.retries, upstream.load.requests]).toEqual([1, 0, 0]);
+    expect(upstream.load.overflows.retries).toBe(1);
+  });
+
+  it('count retries while they are under way', async () => {
+    open({ limits: { ...none, retries: 1 } });
+    watch.give([instance(1), instance(2)]);
+    const first = await sendAndSettle();
+    last().reset();
+    await turns();
+    const second = await sendAndSettle();
+    last().reset();
+    await turns();
+    expect([first.result, second.result, upstream.load.retries]).toEqual([undefined, 'PF_UPSTREAM_CLOSED', 1]);
+    const retried = network.exchanges[1];
+    retried?.answer();
+    await turns();
+    expect([first.result, upstream.load.retries]).toEqual([200, 0]);
+  });
+
+  it('hold for those that waited for the first list as well', async () => {
+    open({ limits: { ...none, requests: 1 } });
+    const sent = [send(), send()];
+    await turns();
+    watch.give([instance(1)]);
+    await turns();
+    last().answer();
+    await turns();
+    expect(sent.map(({ result }) => result)).toEqual([200, 'PF_OVERFLOW']);
+    expect([upstream.load.requests, upstream.load.pending]).toEqual([0, 0]);
+  });
+
+  it('bound the queue for the first list', async () => {
+    open({ limits: { ...none, pending: 1 } });
+    const first = send();
+    expect((await sendAndSettle()).result).toBe('PF_OVERFLOW');
+    watch.give([instance(1)]);
+    await turns();
+    last().answer();
+    await turns();
+    expect([first.result, upstream.load.pending]).toEqual([200, 0]);
   });
 });
 

@@ -179,7 +179,7 @@ describe('upstreams', () => {
       retryBudgetRatio: 1,
       stalenessMs: 0,
       inFlight: 0,
-      connections: upstreams.get('orders')?.upstream.connections,
+      connections: upstreams.get('orders')?.upstream.load,
     });
   });
 });
