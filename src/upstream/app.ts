@@ -5,6 +5,7 @@ import type { ServiceInstance, ServiceKey } from '../registry/types.ts';
 import type { Clock } from '../util/clock.ts';
 import type { Connect } from './connect.ts';
 import { Endpoint } from './endpoint.ts';
+import { AttemptTally } from './failure-share.ts';
 import type { ForwardTarget } from './forward-target.ts';
 import { NO_LIMITS, UPSTREAM_DEFAULTS, type ConnectOptions, type UpstreamOptions } from './options.ts';
 import { PickQueue } from './pick-queue.ts';
@@ -52,6 +53,7 @@ export class App implements ForwardTarget {
     this.queue = new PickQueue(this.load);
     this.endpoint = new Endpoint(recordOf(key, host, port), this.options, clock, connect, {
       load: this.load,
+      attempts: new AttemptTally(),
       onSettled: () => undefined,
     });
     this.endpoint.isRegistered = false;

@@ -58,7 +58,11 @@ export class Ejections {
     } else if (isFailure(outcome) && !outlier.isOutdated(startedAtMs)) {
       const cause = outlier.failed(outcome);
       if (cause !== undefined) this.eject(endpoint, cause);
+    } else {
+      return;
     }
+    const why = outlier.standsOut();
+    if (why !== undefined) this.eject(endpoint, 'success-rate', why);
   }
 
   /** Leaves it out, where there is room for that. @param reason with figures, where the cause alone does not say it. */

@@ -6,6 +6,7 @@ import type { EndpointState } from '../telemetry/metric-sources.ts';
 import type { Clock } from '../util/clock.ts';
 import type { ActiveCheck } from './active-check.ts';
 import type { Connect } from './connect.ts';
+import type { AttemptTally } from './failure-share.ts';
 import type { UpstreamOptions } from './options.ts';
 import { isFailure, noOutcomes, outcomeOfStatus, type Outcome, type OutcomeCounts } from './outcome.ts';
 import { OutlierRecord } from './outlier.ts';
@@ -16,6 +17,8 @@ import type { UpstreamLoad } from './upstream-load.ts';
 export interface EndpointOwner {
   /** Where its connections and requests are counted. */
   readonly load: UpstreamLoad;
+  /** Where its attempts are counted, for its ejection. */
+  readonly attempts: AttemptTally;
   /** A claim was settled; called after the endpoint counted it. */
   onSettled(endpoint: Endpoint, outcome: Outcome, startedAtMs: number): void;
 }
@@ -67,7 +70,7 @@ export class Endpoint implements Candidate {
     this.id = instance.id;
     this.address = addressOf(instance);
     this.pool = new Pool(clock, connect, { host, port, address: this.address }, options, owner.load);
-    this.outlier = new OutlierRecord(options.outlier);
+    this.outlier = new OutlierRecord(options.outlier, owner.attempts);
     this.sinceMs = clock.now();
     this.stateSinceMs = this.sinceMs;
     const { balancer } = options;
@@ -103,7 +106,7 @@ export class Endpoint implements Candidate {
   /** @internal Called by a claim when the head of an answer is there, of whatever status. */
   heard(status: number, tookMs: number, nowMs: number): void {
     this.heardAtMs = nowMs;
-    if (status >= 500) this.outlier.window.failures++;
+    if (status >= 500) this.outlier.noteFailure();
     if (this.responseTime === undefined) return;
     if (status === 429) this.responseTime.penalise();
     else if (outcomeOfStatus(status) === 'success') this.responseTime.observe(tookMs, nowMs);

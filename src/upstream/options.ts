@@ -72,6 +72,8 @@ export interface OutlierOptions {
     readonly margin: number;
     /** And by so many standard deviations. */
     readonly deviations: number;
+    /** Not only at the end of an interval: with the failure that makes it certain (failure-share.ts). */
+    readonly immediate: boolean;
   };
   readonly latency: {
     readonly minRequests: number;
@@ -182,7 +184,7 @@ export const UPSTREAM_DEFAULTS: UpstreamOptions = {
     consecutiveGatewayErrors: 5,
     consecutiveLocalErrors: 5,
     intervalMs: 10_000,
-    successRate: { minRequests: 30, margin: 0.1, deviations: 4 },
+    successRate: { minRequests: 30, margin: 0.1, deviations: 4, immediate: true },
     latency: { minRequests: 30, factor: 5, minDifferenceMs: 250 },
     baseEjectionMs: 5_000,
     maxEjectionMs: 120_000,

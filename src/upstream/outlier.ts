@@ -1,4 +1,5 @@
 // Passive health: when an endpoint that keeps failing is left out, for how long, and how many may be out at once.
+import { AttemptTally, FailureShare } from './failure-share.ts';
 import type { OutlierOptions } from './options.ts';
 import type { Outcome } from './outcome.ts';
 import { OutlierWindow } from './outlier-window.ts';
@@ -52,6 +53,7 @@ export class OutlierRecord {
   /** Ejections in all. */
   ejections = 0;
   private readonly options: OutlierOptions;
+  private readonly share: FailureShare;
   private isOnProbation = false;
   /** Monotonic ms until which it asked to be left alone (`Retry-After`). */
   private askedUntilMs = 0;
@@ -59,8 +61,10 @@ export class OutlierRecord {
   private readmittedAtMs = -Infinity;
   private lastWellMs = -Infinity;
 
-  constructor(options: OutlierOptions) {
+  /** @param attempts of the whole upstream. */
+  constructor(options: OutlierOptions, attempts: AttemptTally = new AttemptTally()) {
     this.options = options;
+    this.share = new FailureShare(options.successRate, attempts);
   }
 
   get isEjected(): boolean {
@@ -69,6 +73,17 @@ export class OutlierRecord {
 
   isEjectedFor(cause: EjectionCause): boolean {
     return this.isEjected && this.cause === cause;
+  }
+
+  /** No valid answer, or the head of one from 500 on; that its attempt has ended is told apart. */
+  noteFailure(): void {
+    this.window.failures++;
+    this.share.failed();
+  }
+
+  /** After `succeeded` and `failed`. @returns why its share of failures stands out by now, with figures; undefined: it does not. */
+  standsOut(): string | undefined {
+    return this.share.ended();
   }
 
   succeeded(nowMs: number): void {
@@ -82,13 +97,13 @@ export class OutlierRecord {
 
   /** @returns why it should be ejected now; undefined: it should not. */
   failed(outcome: Outcome): EjectionCause | undefined {
-    const { window, options } = this;
-    window.requests++;
+    const { options } = this;
+    this.window.requests++;
     this.consecutiveFailures++;
     if (outcome === 'gateway-error') {
       this.consecutiveGatewayErrors++;
     } else {
-      window.failures++; // Of a gateway error the answer's head has told.
+      this.noteFailure(); // Of a gateway error the answer's head has told.
       this.consecutiveLocalErrors++;
     }
     if (this.isEjected) return undefined;
@@ -136,6 +151,7 @@ export class OutlierRecord {
     this.lastWellMs = -Infinity;
     this.forget();
     this.isOnProbation = PROBATION[this.cause] !== 'none';
+    if (this.cause === 'success-rate') this.share.begin(true);
   }
 
   /** The instance was replaced by another process: it begins anew. */
@@ -148,6 +164,7 @@ export class OutlierRecord {
   }
 
   private forget(): void {
+    this.share.begin(false);
     this.consecutiveFailures = 0;
     this.consecutiveGatewayErrors = 0;
     this.consecutiveLocalErrors = 0;

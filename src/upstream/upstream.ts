@@ -11,6 +11,7 @@ import { Decisions } from './decisions.ts';
 import { ActiveChecks, type CheckScope } from './active-checks.ts';
 import { Ejections, type EjectionScope } from './ejections.ts';
 import { addressOf, Endpoint, type EndpointOwner } from './endpoint.ts';
+import { AttemptTally } from './failure-share.ts';
 import type { ForwardTarget } from './forward-target.ts';
 import { HangWatch, type HangScope } from './hang-watch.ts';
 import type { UpstreamOptions } from './options.ts';
@@ -65,6 +66,7 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope, Ha
   /** Attempts by outcome, since the start, over all endpoints that ever were. */
   readonly outcomes: OutcomeCounts = noOutcomes();
   readonly load: UpstreamLoad;
+  readonly attempts = new AttemptTally();
   readonly queue: PickQueue;
   readonly hangs: HangWatch | undefined;
   /** For people: what was decided last, and why. */

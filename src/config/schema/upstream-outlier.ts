@@ -1,6 +1,6 @@
 // `upstreams.<alias>.outlier`: leaving out endpoints that keep failing, or that stand out among the others.
 import { z } from 'zod';
-import { duration, integer, number } from './scalar.ts';
+import { duration, flag, integer, number } from './scalar.ts';
 
 const successRate = z
   .strictObject({
@@ -13,6 +13,12 @@ const successRate = z
     deviations: number(0, 100)
       .default(4)
       .describe('So many standard deviations too, which is what chance alone would explain (test of two proportions).'),
+    immediate: flag()
+      .default(true)
+      .describe(
+        'Ejects it with the very failure that makes this certain, from five on: a copy that begins to fail half of its requests ' +
+          'is out after about ten failures. `false`: at the end of an `interval` only.',
+      ),
   })
   .prefault({})
   .describe(

@@ -10,8 +10,10 @@ import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeNetwork, FakeWatch, instance, optionsWith, ORDERS } from './fakes.ts';
 
 const { outlier: DEFAULTS } = UPSTREAM_DEFAULTS;
-/** Nothing but the comparison. */
-const NO_RUNS = { consecutiveFailures: 0, consecutiveGatewayErrors: 0, consecutiveLocalErrors: 0 };
+/** Comparisons at the end of an interval alone; those at any time have a test of their own (failure-share.test.ts). */
+const SWEEP = { successRate: { ...DEFAULTS.successRate, immediate: false } };
+/** And nothing else. */
+const NO_RUNS = { ...SWEEP, consecutiveFailures: 0, consecutiveGatewayErrors: 0, consecutiveLocalErrors: 0 };
 
 let clock: FakeClock;
 let upstream: Upstream;
@@ -84,7 +86,7 @@ describe('failures in a row', () => {
 
 describe('an endpoint that fails more often than the others', () => {
   it.each([2, 3, 10])('is ejected from a pool of %i, though it never fails twice in a row', async (size) => {
-    open(size);
+    open(size, SWEEP);
     for (let n = 0; n < 60; n++) {
       attempts(0, 1, n % 2 === 0 ? 'gateway-error' : 'success', n % 2 === 0 ? 503 : 200);
       for (let other = 1; other < size; other++) attempts(other, 1, 'success');
@@ -95,7 +97,7 @@ describe('an endpoint that fails more often than the others', () => {
   });
 
   it('is ejected for answers 500, which say nothing by themselves', async () => {
-    open(3);
+    open(3, SWEEP);
     attempts(0, 50, 'success', 500);
     attempts(1, 50, 'success');
     attempts(2, 50, 'success');
@@ -118,7 +120,7 @@ describe('an endpoint that fails more often than the others', () => {
     await clock.advance(10_100);
     expect(ejected()).toEqual([]);
     upstream.close();
-    open(3, { ...NO_RUNS, successRate: { ...DEFAULTS.successRate, margin: 1 } });
+    open(3, { ...NO_RUNS, successRate: { ...SWEEP.successRate, margin: 1 } });
     attempts(0, 99, 'reset');
     attempts(0, 1, 'success');
     for (const index of [1, 2]) attempts(index, 100, 'success');
