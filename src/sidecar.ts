@@ -224,7 +224,8 @@ class RunningSidecar implements Sidecar, SidecarParts {
       logBreaker(name, change);
       this.upstreams?.get(name)?.upstream.decisions.changed(`breaker ${change.state}: ${change.why}`, clock.now());
     };
-    const context = { clock, deadlines, onBreaker };
+    const callOf = (name: string): { readonly handle: Handler } | undefined => this.upstreams?.get(name)?.call;
+    const context = { clock, deadlines, onBreaker, callOf };
     const upstreams = new Upstreams({
       clock,
       connect,

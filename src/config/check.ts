@@ -1,6 +1,7 @@
 // Tree → Config: the schema judges the values, and each of its complaints is turned into a Problem at the right place.
 import type { core } from 'zod';
 import type { Config } from './config.ts';
+import { fallbackErrors } from './fallback-targets.ts';
 import { foundText, isSecretName, nearest, pathText } from './problem.ts';
 import type { Path, Problem } from './problem.ts';
 import { resolve } from './resolve.ts';
@@ -39,7 +40,15 @@ export function check(tree: Tree): Checked {
     const problem = problemAt(tree, stray, 'a service for all', 'it under the name of one upstream', true);
     return { ok: false, problems: [problem] };
   }
-  return { ok: true, config: resolve(result.data, tree) };
+  const config = resolve(result.data, tree);
+  const problems = fallbackErrors(config).map(({ owner, name, expected }) => {
+    const own = ['upstreams', owner, 'fallback', 'upstream'];
+    const path = tree.get(own) === undefined ? ['upstreams', '*', 'fallback', 'upstream'] : own;
+    const problem = problemAt(tree, path, undefined, expected);
+    const suggestion = config.upstreams.has(name) ? undefined : nearest(name, [...config.upstreams.keys()]);
+    return suggestion === undefined ? problem : { ...problem, suggestion };
+  });
+  return problems.length > 0 ? { ok: false, problems } : { ok: true, config };
 }
 
 /** What the schema wanted, where its field does not say so itself. */

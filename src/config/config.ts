@@ -10,9 +10,10 @@ export type { Advertise } from './schema/service.ts';
 export type { StaticInstance } from './schema/registry.ts';
 export type { BalancerName } from './schema/upstream-balancer.ts';
 
-/** Readonly all the way down; Maps and primitives as they are. */
-type Frozen<T> =
-  T extends ReadonlyMap<infer Key, infer Value>
+/** Readonly all the way down; Maps, functions and primitives as they are. */
+type Frozen<T> = T extends (...args: never[]) => unknown
+  ? T
+  : T extends ReadonlyMap<infer Key, infer Value>
     ? ReadonlyMap<Key, Frozen<Value>>
     : T extends readonly (infer Item)[]
       ? readonly Frozen<Item>[]

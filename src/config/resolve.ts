@@ -40,14 +40,15 @@ function namedUpstream(tree: Tree, name: string, ownZone: string | undefined): U
 }
 
 /**
- * Both entries are valid by themselves, and no rule of an upstream spans two of its fields but those of a balancer, which is
- * taken whole from one of them, and that a health check is made in one way: so the merged one is valid.
+ * Both entries are valid by themselves, and no rule of an upstream spans two of its fields but those of a balancer and of a
+ * fallback, which are taken whole from one of them, and that a health check is made in one way: so the merged one is valid.
  */
 function mergedUpstream(tree: Tree, name: string | undefined, ownZone: string | undefined) {
   const own = name === undefined ? undefined : tree.get(['upstreams', name]);
   const base = tree.get(['upstreams', '*']);
   const merged = merge(namesProbe(own) ? withoutProbe(base) : base, own);
-  if (isMapping(merged) && isMapping(own) && own['balancer'] !== undefined) merged['balancer'] = own['balancer'];
+  for (const whole of ['balancer', 'fallback'])
+    if (isMapping(merged) && isMapping(own) && own[whole] !== undefined) merged[whole] = own[whole];
   const { service, zone, ...options } = upstream.parse(merged);
   return { service, options: { ...options, zone: { ...zone, own: zone.own ?? ownZone } } };
 }

@@ -153,7 +153,8 @@ function listItems(value: string): string[] {
     .filter((item) => item !== '');
 }
 
-function isToken(text: string): boolean {
+/** RFC 9110 §5.6.2. */
+export function isToken(text: string): boolean {
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at);
     if (code > 0xff || TOKEN[code] === 0) return false;

@@ -64,6 +64,13 @@ export function writeCallFields(headers: Headers, attempt: number, timeoutMs: st
   }
 }
 
+/** Puts back what the caller said where attempts were told something since: another upstream begins with that. */
+export function restoreCallFields(headers: Headers, { attempt, timeoutMs }: CallFields): void {
+  headers.removeWhere((id) => id >= ID_ATTEMPT && id <= ID_GRPC_TIMEOUT);
+  if (attempt > 1) headers.append('X-Request-Attempt', String(attempt), ID_ATTEMPT);
+  if (timeoutMs !== undefined) headers.append('X-Request-Timeout-Ms', String(timeoutMs), ID_TIMEOUT);
+}
+
 function put(headers: Headers, id: number, name: string, value: string): void {
   const index = headers.ids.indexOf(id);
   if (index < 0) {

@@ -26,6 +26,15 @@ export interface Mover {
   pay(request: ProxyRequest, requestSent: boolean): boolean;
 }
 
+/** A request that was given another answer than its upstream's, since that had failed as a whole. */
+export interface FallbackTaken {
+  /** `answer`, or the name of another upstream. */
+  readonly to: string;
+  readonly cause: string;
+  /** Attempts on the first upstream; those from there on are of the other one. */
+  readonly attemptsBefore: number;
+}
+
 /** Told of informational (1xx) answers as they come; 101 is not one of them: it is a response with `isTunnel`. */
 export type InformationalListener = (status: number, headers: Headers) => void;
 
@@ -71,6 +80,10 @@ export class ProxyRequest {
   upstream = 'unknown';
   /** One for each try, in order. */
   readonly attempts: Attempt[] = [];
+  /** Of `attempts`, the first on the upstream that has the request now. */
+  firstAttempt = 0;
+  /** Set where its upstream's fallback has taken over. */
+  fallback: FallbackTaken | undefined = undefined;
   /** Monotonic ms: head complete, endpoint picked, connection ready, head of the answer complete. 0 = not reached. */
   readonly receivedAtMs: number;
   pickedAtMs = 0;
@@ -130,6 +143,16 @@ export class ProxyRequest {
     if (this.contentAtMs > 0 || body.isComplete) return Math.max(this.receivedAtMs, this.contentAtMs);
     const isComing = body.received > 0 && (body.received !== seenBytes || !body.wantsNothing);
     return isComing ? undefined : this.receivedAtMs;
+  }
+
+  /** Another upstream begins with it: what the first one has set of its own holds no more. */
+  goOn(fallback: FallbackTaken): void {
+    this.fallback = fallback;
+    this.firstAttempt = this.attempts.length;
+    this.subset = undefined;
+    this.affinity = '';
+    this.mover = undefined;
+    this.move = 'none';
   }
 
   /** Says who has to be stopped when the client goes away; undefined when nobody works on it. Stops it at once where that has happened. */

@@ -1,7 +1,7 @@
 // HOT PATH. One JSON line for each request, when its answer has ended; one of the listener's completion hooks.
 import { causeChain, CODES, type ProxyError } from '../errors.ts';
 import { FIELD } from '../http/field.ts';
-import type { Attempt, Direction, ProxyRequest } from '../http/message.ts';
+import type { Attempt, Direction, FallbackTaken, ProxyRequest } from '../http/message.ts';
 import type { DownstreamEnd } from '../http/serving.ts';
 import { jsonText } from '../telemetry/json-text.ts';
 import type { LineWriter } from '../telemetry/line-writer.ts';
@@ -63,6 +63,7 @@ export class AccessLogHooks implements CompletionHooks {
         (FLAGS[flagOf(end, attempts)] ?? '-') +
         (code === undefined ? '"' : `","code":"${code}"`) +
         (attempts.length === 0 ? ',"attempts":0' : attemptsText(attempts)) +
+        (request.fallback === undefined ? '' : fallbackText(request.fallback)) +
         durationsText(request, end.endedAtMs) +
         ',"receivedBytes":' +
         String(end.receivedBytes) +
@@ -106,6 +107,10 @@ function attemptsText(attempts: readonly Attempt[]): string {
 function tryText({ endpoint, result }: Attempt): string {
   const value = typeof result === 'number' ? String(result) : `"${result ?? '-'}"`;
   return `{"endpoint":"${jsonText(endpoint, MAX_TEXT_CHARS)}","result":${value}}`;
+}
+
+function fallbackText({ to, cause }: FallbackTaken): string {
+  return `,"fallback":{"to":"${jsonText(to, MAX_TEXT_CHARS)}","cause":"${cause}"}`;
 }
 
 /** What was not reached is left out; after a retry `queue` holds everything before the last try. */

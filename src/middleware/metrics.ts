@@ -1,6 +1,6 @@
 // HOT PATH. Counts a request when its answer has ended; one of the listener's completion hooks.
 import type { ProxyError } from '../errors.ts';
-import type { Direction, ProxyRequest } from '../http/message.ts';
+import type { Direction, FallbackTaken, ProxyRequest } from '../http/message.ts';
 import type { DownstreamEnd } from '../http/serving.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { flagOf, statusOf } from '../telemetry/outcome.ts';
@@ -32,11 +32,22 @@ export class MetricsHooks implements CompletionHooks {
     const doneAtMs = end.response?.isTunnel === true ? request.answeredAtMs : endedAtMs;
     series.duration.observe(Math.max(0, doneAtMs - request.receivedAtMs) / 1_000);
     if (attempts.length === 0) return;
+    if (request.fallback !== undefined) {
+      this.countBoth(request, request.fallback, endedAtMs);
+      return;
+    }
     const tries = this.metrics.attempts.of(upstream, endedAtMs);
     for (const attempt of attempts) tries.count(attempt.result);
   }
 
   refused(direction: Direction, error: ProxyError, _peer: string, sentBytes: number): void {
     this.metrics.refused(direction, error, sentBytes);
+  }
+
+  /** Tries on the first upstream, and those on the one that took over. */
+  private countBoth({ upstream, attempts }: ProxyRequest, { to, attemptsBefore }: FallbackTaken, nowMs: number): void {
+    for (const [index, { result }] of attempts.entries()) {
+      this.metrics.attempts.of(index < attemptsBefore ? upstream : to, nowMs).count(result);
+    }
   }
 }

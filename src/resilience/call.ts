@@ -1,5 +1,5 @@
-// From an upstream to the handler of its requests: affinity (where configured) → retry (with budget and request deadline) → breaker
-// → forward (with attempt deadline).
+// From an upstream to the handler of its requests: fallback, affinity (each where configured) → retry (with budget and request
+// deadline) → breaker → forward (with attempt deadline).
 import { compose, type Handler } from '../http/message.ts';
 import type { App } from '../upstream/app.ts';
 import type { BreakerDescription } from '../upstream/breaker-view.ts';
@@ -11,6 +11,7 @@ import type { DeadlineLists } from '../util/deadline-list.ts';
 import { affinity } from './affinity.ts';
 import { Breaker } from './breaker.ts';
 import { breakerLayer } from './breaker-layer.ts';
+import { Fallback } from './fallback.ts';
 import { retry } from './retry.ts';
 import { RetryBudget } from './retry-budget.ts';
 
@@ -19,6 +20,8 @@ export interface CallContext {
   readonly deadlines: DeadlineLists;
   /** Told of every change of every breaker. */
   readonly onBreaker?: (upstream: string, change: BreakerDescription) => void;
+  /** Another upstream that is open, for fallbacks. */
+  readonly callOf?: (upstream: string) => { readonly handle: Handler } | undefined;
 }
 
 /** A handler and what its metrics read. */
@@ -26,13 +29,19 @@ export interface Call {
   readonly handle: Handler;
   readonly budget: RetryBudget;
   readonly breaker: Breaker | undefined;
+  readonly fallback?: Fallback | undefined;
 }
 
 /** How a service is called. One for each upstream; it lives as long as that. */
 export function callUpstream(upstream: Upstream, context: CallContext): Call {
+  const { options, decisions } = upstream;
   const called = call(upstream, upstream.name, upstream.key.service, context);
-  const cookies = affinity(upstream.options, upstream.picking.stickiness);
-  return cookies === undefined ? called : { ...called, handle: cookies(called.handle) };
+  const cookies = affinity(options, upstream.picking.stickiness);
+  const sticky = cookies === undefined ? called : { ...called, handle: cookies(called.handle) };
+  if (options.fallback === undefined) return sticky;
+  const { clock, callOf = () => undefined } = context;
+  const fallback = new Fallback(options.fallback, { clock, retry: options.retry, decisions, callOf }, sticky.handle);
+  return { ...sticky, fallback, handle: fallback.handle };
 }
 
 /** How a host outside is called: it is told nothing that sidecars tell each other. */

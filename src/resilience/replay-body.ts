@@ -47,6 +47,7 @@ export class ReplayBody implements BodyReader {
     const body = new Body(source, this.original.length);
     source.body = body;
     this.current = source;
+    this.cancelled = undefined;
     for (const chunk of this.held) body.push(chunk);
     if (this.isEnded) body.end(this.trailers);
     return body;

@@ -110,7 +110,12 @@ class RetryLoop implements Mover {
   pay(request: ProxyRequest, requestSent: boolean): boolean {
     const { options } = this;
     const { on, attempts } = options;
-    if (request.move !== 'none' || request.attempts.length >= attempts || request.aborted !== undefined) return false;
+    if (
+      request.move !== 'none' ||
+      request.attempts.length - request.firstAttempt >= attempts ||
+      request.aborted !== undefined
+    )
+      return false;
     const isAllowed = requestSent ? on.attemptTimeout && mayBeExecutedAgain(options, request) : on.connect;
     if (!isAllowed || request.body.received > MAX_REPLAY_BYTES) return false;
     if (!this.withdraw(FAILING_MS.atOnce)) return false;

@@ -83,6 +83,11 @@ export const METRICS = {
     labels: ['upstream'],
     help: '0: closed, traffic flows. 1: half-open, probing. 2: open, refused.',
   },
+  pilotfish_upstream_fallbacks_total: {
+    type: 'counter',
+    labels: ['upstream', 'cause'],
+    help: 'Requests that were given the fallback of their upstream, by what had failed.',
+  },
   pilotfish_retry_budget_ratio: {
     type: 'gauge',
     labels: ['upstream'],

@@ -34,6 +34,8 @@ export interface UpstreamFacts {
   /** Doubted or failing endpoints are used like healthy ones. */
   readonly isPanicking?: boolean;
   readonly breaker?: BreakerState;
+  /** Requests that took the fallback since the start, by cause. */
+  readonly fallbacks?: Readonly<Record<string, number>>;
   /** What is left of the retry budget, 0..1. */
   readonly retryBudgetRatio?: number;
   /** Age of what the registry last said, in ms; 0 for a static list. */

@@ -99,6 +99,11 @@ export const SAMPLES: Readonly<Record<MetricName, Collect>> = {
     }
   },
   pilotfish_breaker_state: perUpstream(({ breaker }) => BREAKER_STATES.indexOf(breaker ?? 'closed')),
+  *pilotfish_upstream_fallbacks_total({ sources }) {
+    for (const { name, fallbacks } of upstreamsOf(sources)) {
+      for (const [cause, value] of Object.entries(fallbacks ?? {})) yield { labels: { upstream: name, cause }, value };
+    }
+  },
   pilotfish_retry_budget_ratio: perUpstream(({ retryBudgetRatio }) => retryBudgetRatio),
   pilotfish_registry_staleness_seconds: perUpstream(({ stalenessMs }) =>
     stalenessMs === undefined ? undefined : stalenessMs / 1_000,

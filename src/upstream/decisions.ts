@@ -15,6 +15,15 @@ export type Decision =
   | { readonly kind: 'upstream'; readonly atMs: number; readonly what: string }
   /** An attempt failed. */
   | { readonly kind: 'attempt'; readonly atMs: number; readonly endpoint: string; readonly outcome: Outcome }
+  /** The fallback was taken: once a second at most, with how many requests took it since the last note. */
+  | {
+      readonly kind: 'fallback';
+      readonly atMs: number;
+      readonly to: string;
+      readonly cause: string;
+      readonly why: string;
+      readonly requests: number;
+    }
   /** The pick of an ordinary request, one a second at most, or of another try. */
   | { readonly kind: 'pick'; readonly atMs: number; readonly endpoint: string; readonly attempt: number };
 
@@ -48,6 +57,8 @@ export class Decisions {
   private readonly changes = new Ring<Decision>(KEPT);
   private readonly requests = new Ring<Decision>(KEPT);
   private sampledAtMs = -Infinity;
+  private fellBackAtMs = -Infinity;
+  private fallbacks = 0;
 
   /** An endpoint's place has changed. @param endpoint `host:port` @param nowMs monotonic */
   placed(endpoint: string, state: string, why: string, nowMs: number): void {
@@ -62,6 +73,15 @@ export class Decisions {
   /** An attempt has ended in a failure. */
   failed(endpoint: string, outcome: Outcome, nowMs: number): void {
     this.requests.add({ kind: 'attempt', atMs: nowMs, endpoint, outcome });
+  }
+
+  /** The upstream's fallback took over. @param to `answer 200`, `upstream standby` */
+  fellBack(to: string, cause: string, why: string, nowMs: number): void {
+    this.fallbacks++;
+    if (nowMs - this.fellBackAtMs < SAMPLE_EVERY_MS) return;
+    this.fellBackAtMs = nowMs;
+    this.requests.add({ kind: 'fallback', atMs: nowMs, to, cause, why, requests: this.fallbacks });
+    this.fallbacks = 0;
   }
 
   /**

@@ -3,6 +3,7 @@ import type { EndpointState, UpstreamFacts } from '../telemetry/metric-sources.t
 import { keyText } from '../registry/types.ts';
 import type { BreakerDescription } from './breaker-view.ts';
 import type { Endpoint } from './endpoint.ts';
+import type { FallbackDescription } from './fallback-view.ts';
 import type { OutcomeCounts } from './outcome.ts';
 import { priorityOf } from './arrangement.ts';
 import { placementOf } from './placement.ts';
@@ -71,6 +72,8 @@ export interface UpstreamDescription {
   readonly retryBudgetRatio: number;
   /** Absent where configuration has none. */
   readonly breaker?: BreakerDescription;
+  /** Likewise. */
+  readonly fallback?: FallbackDescription;
   readonly attempts: OutcomeCounts;
   readonly endpoints: readonly EndpointDescription[];
   /** Records that could not be used. */
@@ -99,6 +102,7 @@ export function describeUpstream(entry: UpstreamEntry, nowMs: number): UpstreamD
     load: describeLoad(upstream.load),
     retryBudgetRatio: call.budget.ratioLeft(nowMs),
     ...(call.breaker === undefined ? {} : { breaker: call.breaker.describe(nowMs) }),
+    ...(call.fallback === undefined ? {} : { fallback: call.fallback.describe(nowMs) }),
     attempts: { ...upstream.outcomes },
     endpoints: known(upstream).map((endpoint) => describeEndpoint(upstream, endpoint, nowMs, places.get(endpoint))),
     rejected: snapshot?.rejected ?? [],
@@ -212,6 +216,7 @@ export function upstreamFacts({ upstream, call }: UpstreamEntry, nowMs: number):
     endpoints,
     isPanicking: upstream.picking.panic !== 'none',
     breaker: call.breaker?.describe(nowMs).state ?? 'closed',
+    ...(call.fallback === undefined ? {} : { fallbacks: call.fallback.taken }),
     retryBudgetRatio: call.budget.ratioLeft(nowMs),
     stalenessMs: upstream.stalenessMs,
     inFlight: upstream.inFlight,

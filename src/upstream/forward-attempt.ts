@@ -269,7 +269,7 @@ export class ForwardAttempt
     const { forwarder, request, result } = this;
     const outcome = this.outcome(error);
     claim.settle(outcome);
-    if (forwarder.observer === undefined || request.attempts[0] !== this) return;
+    if (forwarder.observer === undefined || request.attempts[request.firstAttempt] !== this) return;
     const status = typeof result === 'number' ? result : 0;
     const nowMs = outcome === 'success' ? request.answeredAtMs : forwarder.clock.now();
     forwarder.observer.onAttemptEnd(outcome, status, this.failure ?? error, claim.startedAtMs, nowMs);

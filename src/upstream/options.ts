@@ -1,6 +1,7 @@
 // How one upstream is called: the fields of `upstreams.<alias>` (config/schema/upstreams.ts) as this folder and resilience/ read them.
 import type { PolicyOptions, PriorityOptions, StickyOptions, ZoneOptions } from '../balancer/options.ts';
 import type { Labels } from '../util/labels.ts';
+import type { FallbackCause } from './fallback-view.ts';
 import type { HealthProbe } from './health-probe.ts';
 
 /** Connections to one endpoint. */
@@ -131,6 +132,23 @@ export interface LimitOptions {
   readonly retries: number;
 }
 
+/** A fixed answer. */
+export interface FallbackAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Undefined: without content. */
+  readonly body: { content(): Buffer } | undefined;
+}
+
+/** What a caller is given in place of the failure of the whole upstream: either of `answer` and `upstream`. */
+export interface FallbackOptions {
+  readonly reasons: readonly FallbackCause[];
+  /** Of answers, from 500 on. */
+  readonly statuses: readonly number[];
+  readonly answer: FallbackAnswer | undefined;
+  readonly upstream: string | undefined;
+}
+
 /** A `Config`'s upstream has this shape. */
 export interface UpstreamOptions {
   readonly balancer: PolicyOptions;
@@ -153,6 +171,8 @@ export interface UpstreamOptions {
   readonly health?: CheckOptions | undefined;
   readonly breaker: BreakerOptions;
   readonly limits: LimitOptions;
+  /** Undefined: its failure is what the caller is given. */
+  readonly fallback?: FallbackOptions | undefined;
 }
 
 /** For our own app: its listener has limits. */

@@ -4,6 +4,7 @@ import type { Handler, ProxyRequest, ProxyResponse } from '../http/message.ts';
 import { serviceKey, type ServiceKey } from '../registry/types.ts';
 import type { Timer } from '../util/clock.ts';
 import type { BreakerView } from './breaker-view.ts';
+import type { FallbackView } from './fallback-view.ts';
 import type { UpstreamOptions } from './options.ts';
 import { ProbeSlots } from './probe-slots.ts';
 import { Upstream, type UpstreamContext } from './upstream.ts';
@@ -14,6 +15,8 @@ export interface UpstreamCall {
   readonly budget: { ratioLeft(nowMs: number): number };
   /** Undefined where configuration has none. */
   readonly breaker: BreakerView | undefined;
+  /** Likewise. */
+  readonly fallback?: FallbackView | undefined;
 }
 
 /** One upstream that is open. */

@@ -13,6 +13,7 @@ import {
 } from './upstream-balancer.ts';
 import { limits } from './upstream-limits.ts';
 import { breaker } from './upstream-breaker.ts';
+import { fallback } from './upstream-fallback.ts';
 import { upstreamHealth } from './upstream-health.ts';
 import { outlier } from './upstream-outlier.ts';
 
@@ -144,6 +145,7 @@ export const upstream = z
       .prefault({})
       .describe('What may be under way; beyond it 503 `PF_OVERFLOW`, at once. See [overload](overload.md).'),
     breaker: breaker.prefault({}).describe('Refusing at once what the upstream as a whole cannot answer.'),
+    fallback,
     service: z
       .strictObject({
         namespace: text('a namespace').default('default').describe('Namespace in the registry.'),

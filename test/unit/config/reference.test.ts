@@ -58,7 +58,10 @@ describe('the sample configurations', () => {
     const leaves = documented.filter((field) => !documented.some((other) => other.startsWith(`${field}.`)));
     const shown = fieldsOf(parse(text(`${SAMPLES}/every-field.yaml`)));
     const isShown = (field: string) => shown.some((one) => one === field || one.startsWith(`${field}.`));
-    const alternatives = ['service', 'upstreams.<name>'].flatMap((of) => [`${of}.health.tcp`, `${of}.health.grpc`]);
+    const alternatives = [
+      ...['service', 'upstreams.<name>'].flatMap((of) => [`${of}.health.tcp`, `${of}.health.grpc`]),
+      ...['upstream', 'answer.bodyFile'].map((of) => `upstreams.<name>.fallback.${of}`),
+    ];
     expect(leaves.filter((field) => !isShown(field) && !alternatives.includes(field))).toEqual([]);
   });
 

@@ -192,3 +192,22 @@ describe('a body for several attempts', () => {
     );
   });
 });
+
+describe('an attempt that gave up', () => {
+  it('does not end the content of the one that took its place', () => {
+    const source = new Source();
+    const original = new Body(source, undefined);
+    const replay = new ReplayBody(original);
+    const first = replay.open();
+    first.read(new Reader());
+    original.push(Buffer.from('a'));
+    first.cancel(WHY);
+    const reader = new Reader();
+    replay.open().read(reader);
+    replay.commit();
+    expect(source).toMatchObject({ cancelled: undefined, isPaused: false });
+    original.push(Buffer.from('b'));
+    original.end(undefined);
+    expect(reader).toMatchObject({ text: 'ab', ended: true });
+  });
+});

@@ -14,6 +14,7 @@ const SOURCES: MetricsSources = {
       breaker: 'open',
       inFlight: 3,
       connections: { open: 1, opened: 2, closed: { peer: 1 }, stale: 1, overflows: { requests: 1 } },
+      fallbacks: { timeout: 1 },
     },
     { name: 'say "hi"\n\\', endpoints: {}, retryBudgetRatio: 0.5 },
   ],
