@@ -4,10 +4,11 @@ import type { DriverTraits, Reading, ReadingSink, RecordKeeper, RegistryDriver }
 import { RegistryError, sameKey } from '../../src/registry/types.ts';
 import type { Capabilities, ServiceInstance, ServiceKey } from '../../src/registry/types.ts';
 import { AgentCalls } from './agent-calls.ts';
+import { CatalogChanges } from './catalog-changes.ts';
 import { Connection } from './connection.ts';
-import { readHealth } from './health-list.ts';
+import { followService } from './follow.ts';
+import { namespaceOf, readHealth } from './health-list.ts';
 import { ConsulKeeper } from './keeper.ts';
-import { followByLongPolls } from './long-poll.ts';
 import { MAX_META_BYTES } from './meta.ts';
 import { consulName, keyOfName, ListIds } from './names.ts';
 import type { ConsulTarget } from './options.ts';
@@ -50,6 +51,7 @@ class ConsulDriver implements RegistryDriver {
   readonly connection: Connection;
   readonly calls: AgentCalls;
   private readonly ids = new Map<string, ListIds>();
+  private readonly changes = new Map<string, CatalogChanges>();
   private readonly closing = new AbortController();
   private identity: Promise<string> | undefined = undefined;
   private lastIdentity = 'unknown';
@@ -65,10 +67,11 @@ class ConsulDriver implements RegistryDriver {
     const ids = new ListIds();
     this.ids.set(name, ids);
     try {
-      await followByLongPolls(key, sink, signal, {
+      await followService(key, sink, signal, {
         connection: this.connection,
         clock: this.clock,
         ids,
+        changes: this.changesOf(key),
         followed: () => this.ids.size,
         epoch: () => this.epoch(),
       });
@@ -109,6 +112,14 @@ class ConsulDriver implements RegistryDriver {
     this.closing.abort(new RegistryError('aborted', 'consul: closed'));
     this.calls.close();
     await this.connection.close();
+  }
+
+  private changesOf(key: ServiceKey): CatalogChanges {
+    const known = this.changes.get(key.namespace);
+    if (known !== undefined) return known;
+    const changes = new CatalogChanges(this.connection, this.clock, namespaceOf(key));
+    this.changes.set(key.namespace, changes);
+    return changes;
   }
 
   /** Which agent this is; asked once until something fails. Without the right to ask, the index alone tells histories apart. */

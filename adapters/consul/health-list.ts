@@ -2,7 +2,7 @@
 import type { Reading } from '../../src/registry/driver.ts';
 import { RegistryError, type ServiceInstance, type ServiceKey } from '../../src/registry/types.ts';
 import { decodeEntry } from './codec.ts';
-import type { Connection } from './connection.ts';
+import type { Connection, ConsulAnswer } from './connection.ts';
 import { consulName, type ListIds } from './names.ts';
 import { assertMayRead } from './rights.ts';
 
@@ -45,11 +45,26 @@ export async function readHealth(
   );
   const entries = parseList(answer.text);
   if (entries.length === 0) await assertMayRead(connection, name, answer.headers, signal);
-  const index = Number(answer.headers['x-consul-index']);
-  if (!Number.isSafeInteger(index))
-    throw new RegistryError('protocol', 'consul health/service: an answer without index');
+  const index = indexOf(answer);
   const { instances, rejected } = decode(key, entries, ids);
   return { reading: { instances, rejected, revision: String(index), epoch, sequence: index }, index };
+}
+
+/**
+ * The service's index alone, which another one means another list by: an answer without a body, and so nothing to decode. It
+ * says nothing of rights.
+ */
+export async function readIndex(connection: Connection, key: ServiceKey, signal: AbortSignal): Promise<number> {
+  const path = `/v1/health/service/${encodeURIComponent(consulName(key))}`;
+  const query = { filter: 'Service.ID == ""', ...namespaceOf(key) };
+  return indexOf(await connection.request({ method: 'GET', path, query, isLongPoll: true, isCatalog: true }, signal));
+}
+
+/** Of an answer that could have been waited for; at least 1, since queries after 0 do not block. */
+export function indexOf({ headers }: ConsulAnswer): number {
+  const index = Number(headers['x-consul-index']);
+  if (!Number.isSafeInteger(index)) throw new RegistryError('protocol', 'consul: an answer without index');
+  return Math.max(1, index);
 }
 
 /** Enterprise: a key's namespace beside `default`, which means the one of the configuration. */
