@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { LongestFirst } from './test/support/longest-first.ts';
 
 export default defineConfig({
   test: {
@@ -8,9 +9,11 @@ export default defineConfig({
     testTimeout: 20_000,
     hookTimeout: 20_000,
     pool: 'forks',
-    maxWorkers: 2,
-    // The conformance cases wait for registries most of their time.
-    maxConcurrency: 8,
+    // On two cores: one that waits for real servers, most of the time, beside two that work.
+    maxWorkers: 3,
+    sequence: { sequencer: LongestFirst },
+    // The conformance cases wait for registries most of their time, and less than half of the processors is theirs.
+    maxConcurrency: 12,
     // One repetition tells a machine that stalls from a defect; vitest prints which tests needed it.
     retry: process.env['CI'] === undefined ? 0 : 1,
     reporters: ['default'],

@@ -12,6 +12,8 @@ import { until, type Space } from './harness.ts';
 const source = fileURLToPath(new URL('actor.ts', import.meta.url));
 const directory = fileURLToPath(new URL('../../dist/test/conformance/', import.meta.url));
 let compiled: string | undefined;
+/** What each space has running: a case that fails must not leave actors that take the processor from all others. */
+const running = new WeakMap<Space, ChildProcess[]>();
 
 /** A running actor. */
 export interface Actor {
@@ -26,7 +28,7 @@ export interface Actor {
   kill(signal: NodeJS.Signals): Promise<number | NodeJS.Signals>;
 }
 
-/** Starts one on a space; killed with the test's process in any case. */
+/** Starts one on a space; killed by `endActors`, and with the test's process in any case. */
 export async function startActor(space: Space): Promise<Actor> {
   const args = [compile(), JSON.stringify(space.selection)];
   const uid = space.actorUid;
@@ -35,6 +37,7 @@ export async function startActor(space: Space): Promise<Actor> {
     ...(uid === undefined ? {} : { uid, gid: uid }),
   });
   killAtExit(child);
+  running.set(space, [...(running.get(space) ?? []), child]);
   const exited = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>;
   const news: News[] = [];
   createInterface({ input: child.stdout }).on('line', (line) => news.push(JSON.parse(line) as News));
@@ -57,6 +60,11 @@ export async function startActor(space: Space): Promise<Actor> {
   };
   await actor.hears('the actor starts', 15_000, (entry) => entry.news === 'ready');
   return actor;
+}
+
+/** Kills those of a space that still run. */
+export function endActors(space: Space): void {
+  for (const child of running.get(space) ?? []) child.kill('SIGKILL');
 }
 
 /** To be called at the end: what is in `dist` is published. */

@@ -2,14 +2,15 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, test } from 'vitest';
-import { removeCompiledActor } from './actor-process.ts';
+import type { Registry } from '../../src/registry/registry.ts';
+import { endActors, removeCompiledActor } from './actor-process.ts';
 import { REGISTRATION_CASES } from './cases-registration.ts';
 import { TRANSPORT_CASES } from './cases-transport.ts';
 import { WATCH_CASES } from './cases-watch.ts';
 import { consulHarnesses } from './consul-harness.ts';
 import { etcdHarnesses } from './etcd-harness.ts';
 import { fileHarness } from './file-harness.ts';
-import { SCALE, type Case, type Harness } from './harness.ts';
+import { SCALE, type Case, type Harness, type Space } from './harness.ts';
 import { nacosHarnesses } from './nacos-harness.ts';
 import { cannotApply, conformancePage, resultKey, type Result } from './report.ts';
 
@@ -34,7 +35,7 @@ for (const harness of HARNESSES) {
         continue;
       }
       test(`${one.id} ${one.title}`, { timeout: 180_000 }, async () => {
-        const space = await harness.space({ needs: one.needs });
+        const { space, closeOpened } = remembering(await harness.space({ needs: one.needs }));
         const start = performance.now();
         try {
           await one.run(space, harness);
@@ -44,11 +45,29 @@ for (const harness of HARNESSES) {
           results.set(resultKey(one, harness), { end: 'failed', why: `${one.id}: ${text.slice(0, 300)}` });
           throw error;
         } finally {
+          endActors(space);
+          await closeOpened();
           await space.close();
         }
       });
     }
   });
+}
+
+/** A space that knows what was opened on it: a case that fails must leave nothing that keeps on trying beside all others. */
+function remembering(space: Space): { readonly space: Space; readonly closeOpened: () => Promise<void> } {
+  const opened: Registry[] = [];
+  const open: Space['open'] = async (context) => {
+    const registry = await space.open(context);
+    opened.push(registry);
+    return registry;
+  };
+  return {
+    space: { ...space, open },
+    closeOpened: async () => {
+      await Promise.all(opened.map((registry) => registry.close()));
+    },
+  };
 }
 
 afterAll(async () => {

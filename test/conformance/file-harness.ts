@@ -17,6 +17,8 @@ const NO_SERVER = 'there is no server: the registry is a directory of this host'
 const run = promisify(execFile);
 const NOBODY = 65_534;
 const PLANTED_TTL_MS = 600_000;
+/** Records of others that are written at once. */
+const AT_ONCE = 50;
 const SMALL_DISK_BYTES = 262_144;
 const isRoot = process.getuid?.() === 0;
 const checkout = fileURLToPath(new URL('../../', import.meta.url));
@@ -95,8 +97,10 @@ async function openSpace(needs: readonly Need[]): Promise<Space> {
     selection: { type: 'file', options: { directory: root } },
     open: (context) => Promise.resolve(createFileAdapter({ directory: root }, { allowLoopback: true, ...context })),
     plant: async (instances) => {
-      for (const instance of instances) {
-        await place(pathOf(instance), encodeRecord(instance, { ttlMs: PLANTED_TTL_MS }));
+      const plantOne = (instance: ServiceInstance): Promise<void> =>
+        place(pathOf(instance), encodeRecord(instance, { ttlMs: PLANTED_TTL_MS }));
+      for (let first = 0; first < instances.length; first += AT_ONCE) {
+        await Promise.all(instances.slice(first, first + AT_ONCE).map(plantOne));
       }
     },
     unplant: (instance) => unlink(pathOf(instance)),
@@ -107,8 +111,18 @@ async function openSpace(needs: readonly Need[]): Promise<Space> {
     plantBroken: (key) => plantBroken(root, base, key, place),
     breakDown: () => rename(root, join(base, 'away')).then(() => writeFile(root, 'not a directory')),
     repair: async () => {
-      await rm(root, { force: true });
-      await rename(join(base, 'away'), root);
+      // Who registers may make the directory anew between the two: then both again.
+      for (let tries = 1; ; tries++) {
+        await rm(root, { recursive: true, force: true, maxRetries: 10 });
+        const isBack = await rename(join(base, 'away'), root).then(
+          () => true,
+          (error: unknown) => {
+            if (tries === 100) throw error;
+            return false;
+          },
+        );
+        if (isBack) return;
+      }
     },
     ...(forRights
       ? {
@@ -125,7 +139,7 @@ async function openSpace(needs: readonly Need[]): Promise<Space> {
       : {}),
     close: async () => {
       if (isSmall) await run('umount', ['-l', disk]);
-      await rm(base, { recursive: true, force: true });
+      await rm(base, { recursive: true, force: true, maxRetries: 10 });
     },
   };
 }

@@ -1,5 +1,5 @@
 // Figures of outages: lines for the terminal, and docs/outages.md where the long form was run.
-import { writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { LoadResult } from './load.ts';
@@ -17,15 +17,19 @@ export interface OutageFigures {
 
 const PAGE = fileURLToPath(new URL('../../docs/outages.md', import.meta.url));
 
+/** Of one registry: rows that the page has of others stay in it. */
 export class OutageReport {
   private readonly rows: string[] = [];
+  private readonly registry: string;
   private readonly form: { readonly outageS: number; readonly perSecond: number };
 
-  constructor(form: { readonly outageS: number; readonly perSecond: number }) {
+  /** @param registry like `etcd 3.6.16` */
+  constructor(registry: string, form: { readonly outageS: number; readonly perSecond: number }) {
+    this.registry = registry;
     this.form = form;
   }
 
-  outage(registry: string, what: string, { sent, failures, latencies }: LoadResult, figures: OutageFigures): void {
+  outage(what: string, { sent, failures, latencies }: LoadResult, figures: OutageFigures): void {
     const p99 = latencies[Math.floor(latencies.length * 0.99)] ?? NaN;
     const told = [
       figures.backMs === undefined ? '' : `own records back after ${seconds(figures.backMs)}`,
@@ -33,7 +37,7 @@ export class OutageReport {
       figures.notPickedMs === undefined ? '' : `not picked after ${seconds(figures.notPickedMs)}`,
       figures.goneMs === undefined ? '' : `out of the registry after ${seconds(figures.goneMs)}`,
     ].filter((text) => text !== '');
-    const row = [registry, what, sent, failures.length, `${p99.toFixed(1)} ms`, told.join(', ')].join(' | ');
+    const row = [this.registry, what, sent, failures.length, `${p99.toFixed(1)} ms`, told.join(', ')].join(' | ');
     this.rows.push(`| ${row} |`);
     console.log(row);
   }
@@ -52,7 +56,7 @@ export class OutageReport {
       '',
       '| registry | outage | requests | failed | p99 | and |',
       '|---|---|---|---|---|---|',
-      ...this.rows,
+      ...[...this.rowsOfOthers(), ...this.rows].sort(byRegistry),
       '',
       'A copy that is killed is left out at once, by its failures (PUT instead of POST there: what was sent to a process that',
       'died cannot be sent again unless it is idempotent); the registry forgets it later. A sidecar that starts while the',
@@ -61,6 +65,26 @@ export class OutageReport {
     ];
     writeFileSync(PAGE, lines.join('\n'));
   }
+
+  private rowsOfOthers(): string[] {
+    if (!existsSync(PAGE)) return [];
+    const lines = readFileSync(PAGE, 'utf8').split('\n');
+    return lines.filter((line) => ROW.test(line) && nameOf(line) !== nameOf(`| ${this.registry}`));
+  }
+}
+
+/** A row of the table: a registry with its version. */
+const ROW = /^\| \w+ \d/;
+
+/** `etcd` of a row of any version. */
+function nameOf(row: string): string {
+  return row.split(' ')[1] ?? '';
+}
+
+/** In the order in which they were always told; rows of one registry stay as they are. */
+function byRegistry(one: string, other: string): number {
+  const order = ['etcd', 'Consul', 'Nacos'];
+  return order.indexOf(nameOf(one)) - order.indexOf(nameOf(other));
 }
 
 function seconds(ms: number): string {

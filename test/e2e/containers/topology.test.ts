@@ -10,6 +10,7 @@ import { until } from '../../support/until.ts';
 
 const NODE_IMAGE = 'node:22-bookworm-slim';
 const SIDECAR_IMAGE = 'pilotfish:local';
+/** Their health checks begin 10 s after they start. */
 const SIDECARS = ['orders-1-sidecar', 'orders-2-sidecar', 'shop-sidecar'] as const;
 /** Registries with a server, and its image: of several versions the first that is to be had, then named by a variable. */
 const REGISTRIES = [
@@ -48,7 +49,6 @@ async function up(
   const project = new ComposeProject(engine!.docker, compose!, fileOf(name), { PILOTFISH_PORT: '', ...environment });
   onTestFinished(() => project.down(), TEST_MS);
   await project.up();
-  await project.healthy(...SIDECARS);
   const port = await project.published('shop', 15006);
   await answersOf(port, ['orders-1', 'orders-2']);
   return { project, port };
@@ -118,6 +118,7 @@ describe.skipIf(engine === undefined || compose === undefined)('in containers', 
     'the image is one user without rights, nothing to write to, nothing to run but node',
     async () => {
       const { project } = await up('file');
+      await project.healthy(...SIDECARS);
       const { Config, HostConfig } = await project.facts('orders-1-sidecar');
       expect([HostConfig.ReadonlyRootfs, Config.User]).toEqual([true, '1000:1000']);
       expect(Config.Healthcheck?.Test).toEqual(['CMD', 'node', '/app/dist/bin/pilotfish.js', 'status', '--startup']);

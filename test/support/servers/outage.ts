@@ -4,7 +4,7 @@ import type { Registry } from '../../../src/registry/registry.ts';
 import { openRegistry } from '../../../adapters/index.ts';
 import { ConsulProcess, findConsul } from './consul.ts';
 import { EtcdProcess, findEtcd } from './etcd.ts';
-import { owned } from './index.ts';
+import { owned, type OwnedVersion } from './index.ts';
 import { findNacos, NacosProcess } from './nacos.ts';
 
 /** A running one, ours to break. */
@@ -41,26 +41,31 @@ interface Server {
   close(): Promise<void>;
 }
 
-/** What can be started here; what cannot is told by `findServers`. */
-export async function breakableRegistries(): Promise<Candidate[]> {
-  const etcd = owned(await findEtcd()).at(-1);
-  const consul = owned(await findConsul()).at(-1);
-  const nacos = owned(await findNacos()).at(-1);
-  const candidates: (Candidate | undefined)[] = [
-    etcd && {
-      title: `etcd ${etcd.version}`,
-      start: async () => asBreakable('etcd', await EtcdProcess.start(etcd.found)),
-    },
-    consul && {
-      title: `Consul ${consul.version}`,
-      start: async () => asBreakable('consul', await ConsulProcess.start(consul)),
-    },
-    nacos && {
-      title: `Nacos ${nacos.version}`,
-      start: async () => asBreakable('nacos', await NacosProcess.start(nacos.found)),
-    },
-  ];
-  return candidates.filter((one) => one !== undefined);
+/** The newest etcd that can be started here; where there is none, `findServers` has told. */
+export async function breakableEtcd(): Promise<Candidate | undefined> {
+  return candidate('etcd', owned(await findEtcd()).at(-1), ({ found }) => EtcdProcess.start(found));
+}
+
+/** The newest Consul. */
+export async function breakableConsul(): Promise<Candidate | undefined> {
+  return candidate('Consul', owned(await findConsul()).at(-1), (version) => ConsulProcess.start(version));
+}
+
+/** The newest Nacos. */
+export async function breakableNacos(): Promise<Candidate | undefined> {
+  return candidate('Nacos', owned(await findNacos()).at(-1), ({ found }) => NacosProcess.start(found));
+}
+
+function candidate(
+  name: string,
+  version: OwnedVersion | undefined,
+  start: (version: OwnedVersion) => Promise<Server>,
+): Candidate | undefined {
+  if (version === undefined) return undefined;
+  return {
+    title: `${name} ${version.version}`,
+    start: async () => asBreakable(name.toLowerCase(), await start(version)),
+  };
 }
 
 function asBreakable(scheme: string, server: Server): BreakableRegistry {

@@ -1,11 +1,12 @@
 // A registry that is killed, paused, emptied or gone for good while two sidecars carry a steady load: no request may fail.
-// `npm run outage` is the long form: a minute for each outage, 400 requests a second, its figures in docs/outages.md.
+// Each registry has a file of its own that runs these, so that they wait beside each other. `npm run outage` is the long form:
+// one after the other, a minute for each outage, 400 requests a second, their figures in docs/outages.md.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { serviceKey } from '../../src/registry/types.ts';
-import type { Registry } from '../../src/registry/registry.ts';
-import { SteadyLoad, type LoadResult } from '../support/load.ts';
-import { OutageReport } from '../support/outage-report.ts';
-import { breakableRegistries, type BreakableRegistry } from '../support/servers/outage.ts';
+import { serviceKey } from '../../../src/registry/types.ts';
+import type { Registry } from '../../../src/registry/registry.ts';
+import { SteadyLoad, type LoadResult } from '../../support/load.ts';
+import { OutageReport } from '../../support/outage-report.ts';
+import type { BreakableRegistry, Candidate } from '../../support/servers/outage.ts';
 import {
   adminJson,
   pickedBy,
@@ -15,15 +16,14 @@ import {
   startTopology,
   TTL_MS,
   type Copy,
-} from '../support/topology.ts';
-import { until } from '../support/until.ts';
+} from '../../support/topology.ts';
+import { until } from '../../support/until.ts';
 
 const isLong = process.env['PILOTFISH_TEST_OUTAGE'] === 'long';
 const OUTAGE_S = isLong ? 60 : 5;
 const PER_SECOND = isLong ? 400 : 200;
 /** A record is back within this long after the registry answers again. */
 const BACK_MS = 5_000;
-const report = new OutageReport({ outageS: OUTAGE_S, perSecond: PER_SECOND });
 
 /** Waits until so many seconds' worth of further requests have been answered. */
 async function loadGoesOn(load: SteadyLoad, seconds: number): Promise<void> {
@@ -83,8 +83,14 @@ const OUTAGES: readonly {
   },
 ];
 
-for (const candidate of await breakableRegistries()) {
+/** All outages of one registry; undefined: there is none to test with, which has been told. */
+export function outagesOf(candidate: Candidate | undefined): void {
+  if (candidate === undefined) {
+    it.skip('its outages', () => undefined);
+    return;
+  }
   describe(candidate.title, () => {
+    const report = new OutageReport(candidate.title, { outageS: OUTAGE_S, perSecond: PER_SECOND });
     let server: BreakableRegistry;
     let registry: Registry;
 
@@ -96,6 +102,7 @@ for (const candidate of await breakableRegistries()) {
     afterAll(async () => {
       await registry.close();
       await server.close();
+      report.write(isLong);
     });
 
     it.each(OUTAGES)(
@@ -112,7 +119,7 @@ for (const candidate of await breakableRegistries()) {
           withinMs: 15_000,
         });
         const result = await load.stop();
-        report.outage(candidate.title, what, result, { backMs });
+        report.outage(what, result, { backMs });
         expectNoFailure(result);
         await Promise.all([a, b].map(({ sidecar }) => stop(sidecar)));
       },
@@ -139,7 +146,7 @@ for (const candidate of await breakableRegistries()) {
         const goneMs = performance.now() - startMs;
         await loadGoesOn(load, 1);
         const result = await load.stop();
-        report.outage(candidate.title, 'a copy and its sidecar killed −9', result, { notPickedMs, goneMs });
+        report.outage('a copy and its sidecar killed −9', result, { notPickedMs, goneMs });
         expectNoFailure(result);
         await stop(a.sidecar);
       },
@@ -154,7 +161,7 @@ for (const candidate of await breakableRegistries()) {
         const load = new SteadyLoad(sidecar.outbound.port, SERVICE, PER_SECOND);
         await loadGoesOn(load, 2);
         const result = await load.stop();
-        report.outage(candidate.title, 'a sidecar started while it hangs', result, { readyMs });
+        report.outage('a sidecar started while it hangs', result, { readyMs });
         expectNoFailure(result);
       } finally {
         await server.thaw();
@@ -195,7 +202,7 @@ for (const candidate of await breakableRegistries()) {
         await until('the restarted copy is called again', () => calls() > seen, { withinMs: 60_000 });
         await loadGoesOn(after, OUTAGE_S);
         const later = await after.stop();
-        report.outage(candidate.title, 'gone for good, sidecars restarted meanwhile', merge(result, later), {
+        report.outage('gone for good, sidecars restarted meanwhile', merge(result, later), {
           readyMs,
         });
         expectNoFailure(later);
@@ -204,8 +211,6 @@ for (const candidate of await breakableRegistries()) {
     );
   });
 }
-
-afterAll(() => report.write(isLong));
 
 /** A start whose first readiness is `degraded`, at most 1 s after its listeners are bound. */
 async function untilDegraded<T extends Awaited<ReturnType<typeof startTopology>>['caller']>(
