@@ -6,8 +6,9 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/support/build.ts', 'test/support/missing.ts'],
     setupFiles: ['test/support/orphan.ts'],
-    testTimeout: 20_000,
-    hookTimeout: 20_000,
+    // A test that hangs ends; how long something may take says the test. Longer than what `until` waits for by itself.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     pool: 'forks',
     // On two cores: one that waits for real servers, most of the time, beside two that work.
     maxWorkers: 3,

@@ -45,7 +45,7 @@ async function available(caller: RunningSidecar): Promise<number> {
 describe('under 200 requests a second', () => {
   it(
     'a copy that is stopped costs no request, is left out, and is back when it goes on',
-    { timeout: 60_000 },
+    { timeout: 120_000 },
     async () => {
       const apps = await Promise.all(['a', 'b', 'c'].map((name) => startAppProcess(name)));
       const [, b] = apps as [AppProcess, AppProcess, AppProcess];
@@ -57,7 +57,7 @@ describe('under 200 requests a second', () => {
         (await endpointOf(caller, b)).why.includes('answered nothing any more'),
       );
       const before = load.count;
-      await until('the load went on', () => load.count > before + 600, { withinMs: 15_000 });
+      await until('the load went on', () => load.count > before + 600);
       expect((await endpointOf(caller, b)).state).toBe('ejected');
       b.child.kill('SIGCONT');
       await until('it is back', async () => (await endpointOf(caller, b)).state === 'available');
@@ -66,7 +66,7 @@ describe('under 200 requests a second', () => {
     },
   );
 
-  it('an app that is stopped behind its running sidecar costs no request', { timeout: 60_000 }, async () => {
+  it('an app that is stopped behind its running sidecar costs no request', { timeout: 120_000 }, async () => {
     const registry = `file://${temporaryDirectory()}/registry`;
     const file = join(temporaryDirectory(), 'pilotfish.yaml');
     writeFileSync(file, `upstreams: { orders: { ${LONG} } }\n`);
@@ -85,13 +85,13 @@ describe('under 200 requests a second', () => {
     await until('the load is on', () => load.count > 400);
     apps[1]?.child.kill('SIGSTOP');
     const before = load.count;
-    await until('the load went on', () => load.count > before + 600, { withinMs: 15_000 });
+    await until('the load went on', () => load.count > before + 600);
     expect((await load.stop()).failures).toEqual([]);
   });
 });
 
 describe('a route that takes two seconds among fast ones', () => {
-  it('is executed once, on an app that answers others meanwhile', { timeout: 60_000 }, async () => {
+  it('is executed once, on an app that answers others meanwhile', { timeout: 120_000 }, async () => {
     const apps = await Promise.all(['a', 'b', 'c'].map((name) => startAppProcess(name, { SLOW_MS: '2000' })));
     const caller = await callerOf(apps);
     const get = async (path: string): Promise<string> => {

@@ -115,6 +115,6 @@ describe('an app that is not there', () => {
     await until('the app is registered and found', async () => (await call()) === 200);
     expect((await readiness(called.admin.port)).status).toBe(200);
     isWell = false;
-    await until('the app is taken away again', async () => (await call()) === 503, { withinMs: 15_000 });
+    await until('the app is taken away again', async () => (await call()) === 503);
   });
 });

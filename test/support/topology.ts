@@ -95,6 +95,6 @@ export async function startTopology(
 ): Promise<{ topology: Topology; a: Copy; b: Copy; caller: RunningSidecar }> {
   const topology = new Topology(url);
   const [a, b, caller] = await Promise.all([topology.copy('a'), topology.copy('b'), topology.caller()]);
-  await until('both are picked', async () => (await pickedBy(caller)) === 'a,b', { withinMs: 15_000 });
+  await until('both are picked', async () => (await pickedBy(caller)) === 'a,b');
   return { topology, a, b, caller };
 }

@@ -152,7 +152,7 @@ export function outagesOf(candidate: Candidate | undefined): void {
       },
     );
 
-    it('a sidecar started while the registry hangs: ready from its snapshot', { timeout: 60_000 }, async () => {
+    it('a sidecar started while the registry hangs: ready from its snapshot', { timeout: 120_000 }, async () => {
       const { topology, a, b, caller } = await startTopology(server.url);
       await stop(caller);
       await server.freeze();

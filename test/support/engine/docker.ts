@@ -40,7 +40,7 @@ export class Docker {
   /** The engine's version; undefined where none answers. */
   async version(): Promise<string | undefined> {
     try {
-      return await this.run(['version', '--format', '{{.Server.Version}}'], { withinMs: 5_000 });
+      return await this.run(['version', '--format', '{{.Server.Version}}'], { withinMs: 20_000 });
     } catch {
       return undefined;
     }
