@@ -12,7 +12,7 @@ import { MAX_REPLAY_BYTES, ReplayBody } from './replay-body.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import { mayBeExecutedAgain, mayRetryError, mayRetryStatus } from './retry-policy.ts';
 
-/** Longest wait before the second retry, in ms; doubles with each further one. The first goes at once: it goes elsewhere. */
+/** Longest wait before the second retry, in ms; doubles with each further one. The first never waits: it goes elsewhere. */
 const BACKOFF_MS = 25;
 
 /**
@@ -37,9 +37,10 @@ export interface RetryContext {
 
 /**
  * Never tries again once an answer was handed on, once the client has gone, or once more of the body was read than is
- * held; nor while the breaker refuses, all endpoints keep failing, or `limits.retries` are under way. A retry goes elsewhere at once, further ones after a
- * while; `Retry-After` is waited for where there is nowhere else, and time enough. Rejects with the last attempt's error; an
- * answer that would have been worth a retry is handed on where none is left.
+ * held; nor while the breaker refuses, all endpoints keep failing, or `limits.retries` are under way. A retry goes elsewhere at
+ * once, further ones after a while, unless nothing was sent and somebody is left who was not asked; `Retry-After` is waited for
+ * where there is nowhere else, and time enough. Rejects with the last attempt's error; an answer that would have been worth a
+ * retry is handed on where none is left.
  */
 export function retry(options: RetryOptions, context: RetryContext): Layer {
   return (next) => {
@@ -72,18 +73,21 @@ class RetryLoop implements Mover {
       for (let tries = 1; ; tries++) {
         if (replay !== undefined) request.body = replay.open();
         const isLast = tries >= options.attempts;
-        let askedMs = 0;
+        let waitMs = 0;
         try {
           const response = await this.next(request);
           if (isLast || !mayRetryStatus(options, response.status, request)) return response;
-          askedMs = context.outlook.hasChoice ? 0 : (retryAfterMs(response.headers) ?? 0);
-          if (!this.mayTryAgain(request, replay, askedMs)) return response;
+          const askedMs = context.outlook.hasOtherThan(1) ? 0 : (retryAfterMs(response.headers) ?? 0);
+          waitMs = Math.max(askedMs, this.backoffMs(tries - 2));
+          if (!this.mayTryAgain(request, replay, askedMs, waitMs)) return response;
           discard(response.body);
         } catch (error) {
           if (isLast || !(error instanceof ProxyError) || !mayRetryError(options, error, request)) throw error;
-          if (!this.mayTryAgain(request, replay, 0)) throw error;
+          const isUnheard = error.requestSent === false && context.outlook.hasOtherThan(request.attempts.length);
+          waitMs = isUnheard ? 0 : this.backoffMs(tries - 2);
+          if (!this.mayTryAgain(request, replay, 0, waitMs)) throw error;
         }
-        if (askedMs > 0 || tries > 1) await this.wait(request, Math.max(askedMs, this.backoffMs(tries - 2)));
+        if (waitMs > 0) await this.wait(request, waitMs);
         if (request.aborted !== undefined) throw request.aborted;
       }
     } finally {
@@ -123,11 +127,10 @@ class RetryLoop implements Mover {
     return true;
   }
 
-  private mayTryAgain(request: ProxyRequest, replay: ReplayBody | undefined, askedMs: number): boolean {
+  private mayTryAgain(request: ProxyRequest, replay: ReplayBody | undefined, askedMs: number, waitMs: number): boolean {
     if (request.aborted !== undefined || replay?.canReplay === false) return false;
     if (askedMs > 0 && !hasTime(request, this.context.clock.now() + askedMs)) return false;
-    if (request.move !== 'paid')
-      return this.withdraw(request.attempts.length > 1 ? FAILING_MS.waiting : FAILING_MS.atOnce);
+    if (request.move !== 'paid') return this.withdraw(waitMs > 0 ? FAILING_MS.waiting : FAILING_MS.atOnce);
     request.move = 'made';
     return true;
   }

@@ -38,7 +38,7 @@ export class App implements ForwardTarget {
   readonly queue: PickQueue;
   readonly hangs = undefined;
   readonly load: UpstreamLoad;
-  readonly outlook = { failingForMs: 0, hasChoice: false };
+  readonly outlook = { failingForMs: 0, hasOtherThan: () => false };
 
   constructor(options: AppOptions, clock: Clock, connect: Connect) {
     const { key, host, port, isUp } = options;

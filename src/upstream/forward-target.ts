@@ -30,7 +30,7 @@ export interface ForwardTarget {
   /** Where noteworthy picks and retries are noted; undefined: nowhere. */
   readonly decisions?: Decisions;
   /** What another try could hope for. */
-  readonly outlook: Pick<Outlook, 'failingForMs' | 'hasChoice'>;
+  readonly outlook: Pick<Outlook, 'failingForMs' | 'hasOtherThan'>;
   /** Nobody could be picked. */
   unavailable(reason: string): ProxyError;
   /** A registered sidecar gave a reason not to use its endpoint for a while. */

@@ -3,7 +3,7 @@ import type { Clock } from '../util/clock.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { OutlierOptions } from './options.ts';
 import { isFailure, type Outcome } from './outcome.ts';
-import { areAllFailing, hasSeveral } from './placement.ts';
+import { areAllFailing, canPickMoreThan } from './placement.ts';
 
 /** One for each upstream, told of every outcome. */
 export class Outlook {
@@ -34,8 +34,8 @@ export class Outlook {
     return areAllFailing(this.endpoints(), this.consecutiveFailures) ? this.clock.now() - this.sinceMs : 0;
   }
 
-  /** More than one can be picked: a retry goes elsewhere. */
-  get hasChoice(): boolean {
-    return hasSeveral(this.endpoints());
+  /** More than `tried` can be picked: a retry goes to one that was not asked yet. */
+  hasOtherThan(tried: number): boolean {
+    return canPickMoreThan(tried, this.endpoints());
   }
 }

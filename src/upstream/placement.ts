@@ -72,10 +72,10 @@ export function areAllFailing(endpoints: Iterable<Endpoint>, consecutiveFailures
   return isAny;
 }
 
-/** Can more than one be picked? */
-export function hasSeveral(endpoints: Iterable<Endpoint>): boolean {
-  let count = 0;
-  for (const endpoint of endpoints) if (isPickable(endpoint) && ++count > 1) return true;
+/** Can more than `count` of them be picked? */
+export function canPickMoreThan(count: number, endpoints: Iterable<Endpoint>): boolean {
+  let found = 0;
+  for (const endpoint of endpoints) if (isPickable(endpoint) && ++found > count) return true;
   return false;
 }
 

@@ -8,6 +8,8 @@ import { epochMs, PER_SECOND, underLoad } from '../steady.mjs';
 /** After a thaw: until what had reached the copy is written down. */
 const THAW_MS = 500;
 const DOWN_MS = 3_000;
+/** Between a question for figures, which takes CPU, and the fault. */
+const ASKED_MS = 100;
 const SLOW_MS = 500;
 
 /** @type {import('./index.mjs').Fault} */
@@ -80,15 +82,17 @@ export const allDown = {
   shortSeconds: 5,
   async play(stage, seconds) {
     const mark = { downAt: 0, upAt: 0, attempts: Number.NaN };
+    await attempts(stage); // the first page of metrics loads what makes it
     const { figures, answered, begunAt } = await underLoad(stage, {
       seconds,
       async strike({ sleep }) {
+        const before = await attempts(stage);
+        await sleep(ASKED_MS);
         await Promise.all(stage.copies.map((copy) => copy.kill()));
         mark.downAt = epochMs();
-        const before = stage.kind.isPeer ? Number.NaN : await attemptsOf(stage.adminPort);
         await sleep(DOWN_MS);
-        const after = stage.kind.isPeer ? Number.NaN : await attemptsOf(stage.adminPort);
-        mark.attempts = (after - before) / ((DOWN_MS / 1_000) * PER_SECOND);
+        const after = await attempts(stage);
+        mark.attempts = (after.count - before.count) / (((after.atMs - before.atMs) / 1_000) * PER_SECOND);
         await Promise.all(stage.copies.map((copy) => copy.start()));
         mark.upAt = epochMs();
       },
@@ -112,6 +116,11 @@ export const allDown = {
     atMost('POST executed twice', twice, 0),
   ],
 };
+
+/** Tries of requests so far, and when that was. @param {import('../stage.mjs').Stage} stage */
+async function attempts({ kind, adminPort }) {
+  return { count: kind.isPeer ? Number.NaN : await attemptsOf(adminPort), atMs: performance.now() };
+}
 
 /** @param {import('../stage.mjs').Stage} stage @param {number} seconds @param {() => void} hang */
 async function playHang(stage, seconds, hang) {

@@ -16,7 +16,7 @@ type Try = ProxyError | ProxyResponse | ((request: ProxyRequest) => Promise<Prox
 const AT = { endpoint: '10.0.0.1:80' };
 const NEVER_SENT = failure('PF_CONNECT_FAILED', { ...AT, requestSent: false });
 const RESET = failure('PF_UPSTREAM_CLOSED', { ...AT, requestSent: true });
-const OUTLOOK = { failingForMs: 0, hasChoice: true };
+const OUTLOOK = { failingForMs: 0, hasOtherThan: (tried: number): boolean => tried < 2 };
 const LOAD = { admitsRetry: (): boolean => true };
 const IGNORE: BodyReader = { onData: () => undefined, onEnd: () => undefined, onError: () => undefined };
 
@@ -141,6 +141,20 @@ describe('the loop', () => {
     expect(fourth - third).toBeLessThanOrEqual(50);
   });
 
+  it.each([
+    ['waits where nothing was sent, but all were asked', NEVER_SENT, 2, 1],
+    ['does not wait where nothing was sent, and one is left that was not asked', NEVER_SENT, 3, 0],
+    ['waits where it may have been executed', RESET, 3, 1],
+  ])('%s, with a second retry', async (_what, error, endpoints, waits) => {
+    const outcome = (request: ProxyRequest): Promise<ProxyResponse> => {
+      request.attempts.push({ endpoint: `10.0.0.${tries.length}:80`, result: error.code });
+      return Promise.reject(error);
+    };
+    await run([outcome], { outlook: { failingForMs: 0, hasOtherThan: (tried) => tried < endpoints } });
+    const [, second = 0, third = 0] = tries;
+    expect(Math.sign(third - second)).toBe(waits);
+  });
+
   it('stops when the budget is spent', async () => {
     const budget = new RetryBudget({ ratio: 0, minPerSecond: 0 });
     expect(await run([status(503), status(200)], { budget })).toBe(503);
@@ -171,7 +185,7 @@ describe('the loop', () => {
     const handle = layer((request) => {
       seen = request;
       tries.push(clock.now());
-      return Promise.reject(NEVER_SENT);
+      return Promise.reject(RESET);
     });
     const ended = handle(makeRequest('GET', Body.empty, clock.now())).catch((error: unknown) => error);
     await clock.advance(0);
@@ -186,7 +200,7 @@ describe('the loop', () => {
 describe('where a retry would be in vain', () => {
   it('there is none: all endpoints keep failing', async () => {
     const budget = new RetryBudget({ ratio: 0, minPerSecond: 10 });
-    const outlook = { failingForMs: 101, hasChoice: true };
+    const outlook = { ...OUTLOOK, failingForMs: 101 };
     expect(await run([NEVER_SENT], { budget, outlook })).toBe('PF_CONNECT_FAILED');
     expect(await run([status(503)], { budget, outlook })).toBe(503);
     expect(tries).toHaveLength(2);
@@ -194,7 +208,7 @@ describe('where a retry would be in vain', () => {
   });
 
   it('there is none that would have to wait, sooner than one at once', async () => {
-    const outlook = { failingForMs: 26, hasChoice: true };
+    const outlook = { ...OUTLOOK, failingForMs: 26 };
     const outcome = (request: ProxyRequest): Promise<ProxyResponse> => {
       request.attempts.push({ endpoint: '10.0.0.1:80', result: 'PF_CONNECT_FAILED' });
       return Promise.reject(NEVER_SENT);
@@ -216,7 +230,7 @@ describe('Retry-After', () => {
     const budget = new RetryBudget({ ratio: 0, minPerSecond: 10 });
     let leftMeanwhile = 1;
     clock.setTimer(1_000, () => (leftMeanwhile = budget.ratioLeft(clock.now())));
-    const outlook = { failingForMs: 0, hasChoice: false };
+    const outlook = { failingForMs: 0, hasOtherThan: () => false };
     expect(await run([asking('2'), status(200)], { budget, outlook })).toBe(200);
     expect((tries[1] ?? 0) - (tries[0] ?? 0)).toBe(2_000);
     expect(leftMeanwhile).toBeLessThan(1);
@@ -229,7 +243,7 @@ describe('Retry-After', () => {
     ['nothing that was meant', '-1', 2],
   ])('%s is not', async (what, value, expected) => {
     const fields = what.includes('caller') ? [['x-request-timeout-ms', '2500'] as const] : [];
-    await run([asking(value), status(200)], { outlook: { failingForMs: 0, hasChoice: false }, fields });
+    await run([asking(value), status(200)], { outlook: { failingForMs: 0, hasOtherThan: () => false }, fields });
     expect(tries).toHaveLength(expected);
     expect((tries.at(-1) ?? 0) - (tries[0] ?? 0)).toBe(0);
   });
