@@ -14,6 +14,7 @@ import type { CompletionHooks } from './middleware/metrics.ts';
 import { serviceKey } from './registry/types.ts';
 import type { Registry } from './registry/registry.ts';
 import { callApp, callOutside, callUpstream } from './resilience/call.ts';
+import { BufferSpace } from './resilience/response-buffer.ts';
 import { OutboundNames } from './router/outbound-name.ts';
 import { openAccessLog } from './runtime/access-log-output.ts';
 import { breakerLog } from './runtime/breaker-log.ts';
@@ -225,7 +226,8 @@ class RunningSidecar implements Sidecar, SidecarParts {
       this.upstreams?.get(name)?.upstream.decisions.changed(`breaker ${change.state}: ${change.why}`, clock.now());
     };
     const callOf = (name: string): { readonly handle: Handler } | undefined => this.upstreams?.get(name)?.call;
-    const context = { clock, deadlines, onBreaker, callOf };
+    const space = new BufferSpace(() => this.overload.pressure !== 'none');
+    const context = { clock, deadlines, space, onBreaker, callOf };
     const upstreams = new Upstreams({
       clock,
       connect,

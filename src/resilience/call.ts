@@ -1,5 +1,5 @@
 // From an upstream to the handler of its requests: fallback, affinity (each where configured) → retry (with budget and request
-// deadline) → breaker → forward (with attempt deadline).
+// deadline) → response buffer (where configured) → breaker → forward (with attempt deadline).
 import { compose, type Handler } from '../http/message.ts';
 import type { App } from '../upstream/app.ts';
 import type { BreakerDescription } from '../upstream/breaker-view.ts';
@@ -12,12 +12,15 @@ import { affinity } from './affinity.ts';
 import { Breaker } from './breaker.ts';
 import { breakerLayer } from './breaker-layer.ts';
 import { Fallback } from './fallback.ts';
+import { BufferSpace, responseBuffer } from './response-buffer.ts';
 import { retry } from './retry.ts';
 import { RetryBudget } from './retry-budget.ts';
 
 export interface CallContext {
   readonly clock: Clock;
   readonly deadlines: DeadlineLists;
+  /** Room for answers that are held; undefined: as much as there may be, for each upstream. */
+  readonly space?: BufferSpace;
   /** Told of every change of every breaker. */
   readonly onBreaker?: (upstream: string, change: BreakerDescription) => void;
   /** Another upstream that is open, for fallbacks. */
@@ -55,13 +58,16 @@ export function callApp(app: App, context: CallContext): Call {
 }
 
 function call(target: ForwardTarget, name: string, to: string | undefined, context: CallContext): Call {
-  const { clock, deadlines, onBreaker } = context;
+  const { clock, deadlines, space, onBreaker } = context;
   const { options, outlook, load } = target;
-  const { retry: retries, timeout, breaker: guard } = options;
+  const { retry: retries, buffer, timeout, breaker: guard } = options;
   const budget = new RetryBudget(retries.budget);
   const breaker = guard.enabled ? new Breaker(name, guard, clock, (change) => onBreaker?.(name, change)) : undefined;
   const layers = [
     retry(retries, { clock, deadlines, budget, requestMs: timeout.requestMs, breaker, outlook, load }),
+    ...(buffer?.enabled === true
+      ? [responseBuffer(buffer, { clock, deadlines, space: space ?? new BufferSpace(), retry: retries })]
+      : []),
     ...(breaker === undefined ? [] : [breakerLayer(breaker)]),
   ];
   return { budget, breaker, handle: compose(layers, forward(target, to, clock, deadlines, breaker)) };

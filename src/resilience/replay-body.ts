@@ -2,7 +2,7 @@
 import type { ProxyError } from '../errors.ts';
 import { Body, type BodyReader, type BodySource } from '../http/body.ts';
 import type { Headers } from '../http/headers.ts';
-import { isLeased } from '../http/lease.ts';
+import { isWorthKeeping } from './held-content.ts';
 
 /** More than this is not held: a request that has sent more cannot be tried again. */
 export const MAX_REPLAY_BYTES = 65_536;
@@ -115,11 +115,6 @@ export class ReplayBody implements BodyReader {
       this.held.push(isWorthKeeping(chunk) ? chunk : Buffer.from(chunk));
     }
   }
-}
-
-/** A chunk that is most of what it pins needs no copy. */
-function isWorthKeeping(chunk: Buffer): boolean {
-  return chunk.buffer.byteLength <= 2 * chunk.length && !isLeased(chunk);
 }
 
 /** What an attempt's body asks of the client's: an earlier attempt asks in vain. */

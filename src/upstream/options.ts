@@ -56,6 +56,15 @@ export interface RetryOptions {
   };
 }
 
+/** Holding answers until they are complete. */
+export interface BufferOptions {
+  readonly enabled: boolean;
+  /** Longer answers stream, in bytes of content. */
+  readonly maxBytes: number;
+  /** What is not complete so long after its head streams, in ms. */
+  readonly waitMs: number;
+}
+
 /** When an endpoint that keeps failing is left out. */
 export interface OutlierOptions {
   /** Failures in a row, of whatever kind; 0 = never, here and below. */
@@ -166,6 +175,8 @@ export interface UpstreamOptions {
   readonly connect: ConnectOptions;
   readonly timeout: TimeoutOptions;
   readonly retry: RetryOptions;
+  /** Undefined: answers stream. */
+  readonly buffer?: BufferOptions | undefined;
   readonly outlier: OutlierOptions;
   /** Undefined: nobody is asked. */
   readonly health?: CheckOptions | undefined;

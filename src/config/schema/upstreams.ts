@@ -13,6 +13,7 @@ import {
 } from './upstream-balancer.ts';
 import { limits } from './upstream-limits.ts';
 import { breaker } from './upstream-breaker.ts';
+import { buffer } from './upstream-buffer.ts';
 import { fallback } from './upstream-fallback.ts';
 import { upstreamHealth } from './upstream-health.ts';
 import { outlier } from './upstream-outlier.ts';
@@ -137,6 +138,12 @@ export const upstream = z
     connect: connect.prefault({}).describe('Connections to one endpoint.'),
     timeout: timeout.prefault({}).describe('Bounds on waiting.'),
     retry: retry.prefault({}).describe('When another endpoint is tried.'),
+    buffer: buffer
+      .optional()
+      .describe(
+        'Holds answers to requests that may be executed twice until they are complete: one that breaks off is tried again ' +
+          'instead of breaking off at the client. Trap: the head comes as late as the end. See [resilience](resilience.md#answers-that-break-off).',
+      ),
     outlier: outlier.prefault({}).describe('Leaving out endpoints that keep failing.'),
     health: upstreamHealth
       .optional()

@@ -48,6 +48,20 @@ export const resetWithin = {
 };
 
 /** @type {import('./index.mjs').Fault} */
+export const resetHeld = {
+  ...resetWithin,
+  id: 'reset-within-buffered',
+  title: 'Reset within the answer, held until it is whole',
+  what: `${resetWithin.what} Pilotfish has \`buffer: {}\`; the peers are as they were.`,
+  setting: { upstream: '{ buffer: {} }' },
+  bars: (figures) => [
+    ...resetWithin.bars(figures),
+    atMost('failed GET', figures.failedGet, 0),
+    atMost('extra attempts, in percent', figures.extra * 100, 20, '%'),
+  ],
+};
+
+/** @type {import('./index.mjs').Fault} */
 export const announced = {
   id: 'close-announced',
   title: 'Connections closed after each answer, announced',

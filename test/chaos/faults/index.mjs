@@ -1,5 +1,5 @@
 // All faults, in the order in which they are played and printed.
-import { announced, atOnce, halfUnavailable, onceIdle, resetBefore, resetWithin } from './answers.mjs';
+import { announced, atOnce, halfUnavailable, onceIdle, resetBefore, resetHeld, resetWithin } from './answers.mjs';
 import { aborted, filesExhausted, slowClients, stalled } from './clients.mjs';
 import { allDown, blackHoled, hung, killed, slow } from './copies.mjs';
 import { cut, emptied, flapping, registryKilled } from './registry.mjs';
@@ -27,6 +27,7 @@ export const FAULTS = [
   slow,
   resetBefore,
   resetWithin,
+  resetHeld,
   announced,
   atOnce,
   onceIdle,
