@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
+import { killAtExit } from './children.ts';
 import { until } from './until.ts';
 
 const MAIN = fileURLToPath(new URL('../../dist/bin/pilotfish.js', import.meta.url));
@@ -31,6 +32,7 @@ export function startNode(args: readonly string[], env: Readonly<Record<string, 
   };
   collect(child.stdout, running.lines);
   collect(child.stderr, running.stderr);
+  killAtExit(child);
   onTestFinished(() => void child.kill('SIGKILL'));
   return running;
 }
