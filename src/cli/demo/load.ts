@@ -3,6 +3,8 @@ import { Agent, request } from 'undici';
 import type { Clock, Timer } from '../../util/clock.ts';
 
 const TICK_MS = 10;
+/** Until the full rate is reached: processes that have just started compile what they run first. */
+const RISE_MS = 1_000;
 
 export interface LoadTotals {
   readonly sent: number;
@@ -18,12 +20,12 @@ export interface LoadTotals {
   readonly failures: ReadonlyMap<string, number>;
 }
 
-/** Open loop: a request is due at its time whether or not earlier ones have been answered. Half of them are PUTs: idempotent, so that one which meets the kill may be sent again. */
+/** Open loop: a request is due at its time whether or not earlier ones have been answered. The rate rises in the first second. Half of them are PUTs: idempotent, so that one which meets the kill may be sent again. */
 export class Load {
   private readonly clock: Clock;
   private readonly origin: string;
   private readonly host: string;
-  private readonly perTick: number;
+  private readonly perMs: number;
   private readonly agent = new Agent({ connections: 64, pipelining: 1 });
   private readonly latencies: number[] = [];
   private readonly byCopy = new Map<string, number>();
@@ -41,7 +43,7 @@ export class Load {
     this.clock = clock;
     this.origin = `http://${outbound}`;
     this.host = host;
-    this.perTick = (perSecond * TICK_MS) / 1_000;
+    this.perMs = perSecond / 1_000;
   }
 
   start(): void {
@@ -74,7 +76,9 @@ export class Load {
   }
 
   private tick(): void {
-    const due = Math.floor(((this.clock.now() - this.startedMs) / TICK_MS) * this.perTick);
+    const elapsedMs = this.clock.now() - this.startedMs;
+    const fullMs = elapsedMs < RISE_MS ? elapsedMs ** 2 / (2 * RISE_MS) : elapsedMs - RISE_MS / 2;
+    const due = Math.floor(fullMs * this.perMs);
     while (this.sent < due) this.send();
     this.timer = this.clock.setTimer(TICK_MS, () => this.tick());
   }

@@ -104,13 +104,16 @@ class Stage {
     const ended = new AbortController();
     const either = AbortSignal.any([ended.signal, this.options.signal]);
     let before = load.totals;
+    let beforeMs = clock.now();
     const loop = async (): Promise<void> => {
       for (;;) {
         await sleep(clock, everyMs, either);
         const totals = load.totals;
-        const rate = (now: number, then: number): number => ((now - then) * 1_000) / everyMs;
+        const tookMs = clock.now() - beforeMs;
+        const rate = (now: number, then: number): number => ((now - then) * 1_000) / tookMs;
         const previous = before;
         before = totals;
+        beforeMs = clock.now();
         const frame = {
           elapsedMs: clock.now() - startedMs,
           totalMs: TOTAL_MS,

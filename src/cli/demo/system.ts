@@ -119,7 +119,7 @@ async function ready(admin: string): Promise<void> {
   throw new Error(`a sidecar of the demo was not ready within ${READY_MS / 1_000} s`);
 }
 
-/** Reads lines until `pick` makes something of one; goes on emptying the pipe afterwards. Rejects when the process ends first. */
+/** Reads lines until `pick` makes something of one; from then on the pipe is only emptied. Rejects when the process ends first. */
 function firstLine<T>(child: ChildProcess, pick: (line: string) => T | undefined): Promise<T> {
   return new Promise((resolve, reject) => {
     const { stdout } = child;
@@ -128,10 +128,13 @@ function firstLine<T>(child: ChildProcess, pick: (line: string) => T | undefined
       return;
     }
     const seen: string[] = [];
-    createInterface({ input: stdout }).on('line', (line) => {
+    const lines = createInterface({ input: stdout }).on('line', (line) => {
       if (seen.push(line) > 20) seen.shift();
       const found = line.startsWith('{') ? pick(line) : undefined;
-      if (found !== undefined) resolve(found);
+      if (found === undefined) return;
+      resolve(found);
+      lines.close();
+      stdout.resume();
     });
     child.once('error', reject);
     child.once('exit', (code) =>
