@@ -5,6 +5,8 @@ import { join } from 'node:path';
 const V1 = '/sys/fs/cgroup/cpu';
 const V2 = '/sys/fs/cgroup';
 const PERIOD_US = 10_000;
+/** The most that a group may weigh: what else runs on the machine takes nothing of the share. */
+const WEIGHT = { v1: 262_144, v2: 10_000 };
 
 /** Why no share can be set here; undefined where it can. */
 export function missingCpuShare() {
@@ -38,6 +40,10 @@ function make(name, share) {
   if (isV1) {
     writeFileSync(join(group, 'cpu.cfs_period_us'), String(PERIOD_US));
     writeFileSync(join(group, 'cpu.cfs_quota_us'), String(quota));
-  } else writeFileSync(join(group, 'cpu.max'), `${quota} ${PERIOD_US}`);
+    writeFileSync(join(group, 'cpu.shares'), String(WEIGHT.v1));
+  } else {
+    writeFileSync(join(group, 'cpu.max'), `${quota} ${PERIOD_US}`);
+    writeFileSync(join(group, 'cpu.weight'), String(WEIGHT.v2));
+  }
   return group;
 }

@@ -11,6 +11,7 @@ export const HELP = `npm run chaos -- [options]
   --cores P,L    core of the proxy, core of everything else (default: the last core, the first)
   --realtime     everything at real-time priority (root), for a machine that has other work to do
   --json FILE    the raw results
+  --from A,B     raw results of earlier runs, later ones before earlier ones; nothing is played but what --only names
   --write        write docs/faults.md
   --list         faults, proxies and what is missing
   --help
@@ -27,6 +28,7 @@ Exit codes: 0 Pilotfish passed every bar that was judged, 1 it missed one, 2 a f
  * @property {{ proxy: number, load: number } | undefined} cores
  * @property {boolean} realtime
  * @property {string | undefined} json
+ * @property {string[]} from
  * @property {boolean} write
  * @property {boolean} list
  * @property {boolean} help
@@ -45,22 +47,24 @@ export function readOptions(args) {
       cores: { type: 'string' },
       realtime: { type: 'boolean', default: false },
       json: { type: 'string' },
+      from: { type: 'string' },
       write: { type: 'boolean', default: false },
       list: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
-  const { only, seconds, short: isShort, peers, proxies, cores, realtime, json, write, list, help } = values;
+  const { only, seconds, short: isShort, peers, proxies, cores, realtime, json, from, write, list, help } = values;
   if (seconds !== undefined && !(Number(seconds) >= 1))
     throw new Error(`--seconds ${seconds}: expected a number from 1`);
   return {
-    only: only?.split(','),
+    only: only?.split(',') ?? (from === undefined ? undefined : []),
     seconds: seconds === undefined ? undefined : Number(seconds),
     isShort,
     proxies: proxies?.split(',') ?? ['pilotfish', ...(peers ? ['haproxy', 'envoy'] : [])],
     cores: coresOf(cores),
     realtime,
     json,
+    from: from?.split(',') ?? [],
     write,
     list,
     help,

@@ -1,6 +1,7 @@
 // The results as one Markdown page, the same on the terminal and in docs/faults.md.
 import { readFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
+import { percentile } from '../bench/statistics.mjs';
 import { table } from '../bench/table.mjs';
 import { barText, short } from './bars.mjs';
 
@@ -16,9 +17,9 @@ const PEERS =
 
 /**
  * @param {{ results: import('./run.mjs').Result[], options: import('./options.mjs').Options, cores: { proxy: number, load: number },
- *   argv: string[], versions: string[][], tookSeconds: number }} run
+ *   argv: string[], tookSeconds: number }} run
  */
-export function report({ results, options, cores, argv, versions, tookSeconds }) {
+export function report({ results, options, cores, argv, tookSeconds }) {
   const command = ['npm run chaos', ...(argv.length > 0 ? ['--', ...argv] : [])].join(' ');
   const system = /^PRETTY_NAME="(.*)"$/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? 'Linux';
   const machine = [
@@ -29,7 +30,8 @@ export function report({ results, options, cores, argv, versions, tookSeconds })
     ['memory', `${Math.round(totalmem() / 2 ** 30)} GB`],
     ['system', `${system}, Linux ${release()}`],
     ['Node', process.versions.node],
-    ...versions,
+    ...versions(results),
+    ['load', loadText(results)],
   ];
   const parts = [
     '# Faults',
@@ -37,12 +39,29 @@ export function report({ results, options, cores, argv, versions, tookSeconds })
     PEERS,
     options.isShort ? '**The short form: what is a matter of time is told, not judged.**' : '',
     table(['machine', ''], machine),
-    `Command: \`${command}\`, ${tookSeconds} s.`,
+    `Command: \`${command}\`, ${tookSeconds} s${options.from.length > 0 ? ', without the runs that \`--from\` names' : ''}.`,
     '## Bars',
     bars(results),
     ...results.map(section),
   ];
   return `${parts.filter((part) => part !== '').join('\n\n')}\n`;
+}
+
+/** Who was put to the test; more than one version where the page is of several runs. @param {import('./run.mjs').Result[]} results */
+function versions(results) {
+  /** @type {Map<string, Set<string>>} */
+  const all = new Map();
+  for (const { title, version } of results.flatMap(({ rows }) => rows)) {
+    all.set(title, (all.get(title) ?? new Set()).add(version));
+  }
+  return [...all].map(([title, some]) => [title, [...some].join(', ')]);
+}
+
+/** How busy the machine was: with a load above its cores, the worst latencies are those of the machine. @param {import('./run.mjs').Result[]} results */
+function loadText(results) {
+  const loads = results.flatMap(({ rows }) => rows.map(({ load }) => load));
+  const most = Math.max(...loads).toFixed(1);
+  return `load average ${Math.min(...loads).toFixed(1)} to ${most}, median ${percentile(loads, 0.5).toFixed(1)}`;
 }
 
 /** One row in a line of text. @param {import('./faults/index.mjs').Fault} fault @param {import('./run.mjs').Row} row */

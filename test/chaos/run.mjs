@@ -1,6 +1,6 @@
 // npm run chaos: breaks what Pilotfish depends on, one fault after the other, and judges what clients noticed.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
+import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { spawnSync } from 'node:child_process';
@@ -8,6 +8,7 @@ import { endChildrenWithUs, killAll } from '../bench/processes.mjs';
 import { atMost, barText, verdictOf } from './bars.mjs';
 import { FAULTS } from './faults/index.mjs';
 import { HELP, readOptions } from './options.mjs';
+import { mergeResults, readResults } from './earlier.mjs';
 import { PROXIES } from './proxies/index.mjs';
 import { line, report } from './report.mjs';
 import { Stage, stageDirectory } from './stage.mjs';
@@ -20,6 +21,8 @@ const PAGE = fileURLToPath(new URL('../../docs/faults.md', import.meta.url));
  * @typedef {object} Row          one proxy under one fault
  * @property {string} proxy       id
  * @property {string} title
+ * @property {string} version
+ * @property {number} load     processes that were ready to run in the minute before, this run's own included
  * @property {import('./steady.mjs').Figures | undefined} figures
  * @property {string | undefined} problem  why there are none
  * @property {(import('./bars.mjs').Bar & { verdict: ReturnType<typeof verdictOf> })[]} bars
@@ -62,7 +65,7 @@ const proxies = PROXIES.filter(({ id }) => options.proxies.includes(id));
 for (const proxy of proxies) if (proxy.missing() !== undefined) say(`${proxy.title}: left out, ${proxy.missing()}`);
 
 /** @type {Result[]} */
-const results = [];
+const played = [];
 for (const fault of FAULTS.filter(isWantedFault)) {
   const seconds = options.seconds ?? (options.isShort ? (fault.shortSeconds ?? SHORT_SECONDS) : fault.seconds);
   const missing = fault.missing?.();
@@ -77,15 +80,15 @@ for (const fault of FAULTS.filter(isWantedFault)) {
     say(line(fault, row));
     for (const bar of row.bars) if (bar.verdict === 'miss') say(`  MISS ${barText(bar).join(', ')}`);
   }
-  results.push({ fault, seconds, missing, rows });
+  played.push({ fault, seconds, missing, rows });
 }
+const results = mergeResults([...options.from.map(readResults), played]);
 
 const page = report({
   results,
   options,
   cores,
   argv: process.argv.slice(2),
-  versions: proxies.filter((kind) => kind.missing() === undefined).map((kind) => [kind.title, kind.version()]),
   tookSeconds: Math.round((performance.now() - began) / 1_000),
 });
 process.stdout.write(page);
@@ -111,7 +114,7 @@ function isWantedFault({ id, shortSeconds }) {
 async function play(fault, kind, seconds) {
   const directory = stageDirectory(root, fault.id, kind.id);
   const stage = new Stage(kind, fault.setting ?? {}, { directory, cores, isShort: options.isShort });
-  const row = { proxy: kind.id, title: kind.title };
+  const row = { proxy: kind.id, title: kind.title, version: kind.version(), load: loadavg()[0] ?? Number.NaN };
   try {
     await stage.open();
     const figures = await fault.play(stage, seconds);

@@ -125,7 +125,7 @@ function count(stage, answered) {
 }
 
 /** How often each number was executed, over all copies. @param {import('./stage.mjs').Stage} stage */
-function executionsOf({ copies }) {
+export function executionsOf({ copies }) {
   /** @type {Map<number, number>} */
   const times = new Map();
   for (const copy of copies) for (const number of copy.executed()) times.set(number, (times.get(number) ?? 0) + 1);

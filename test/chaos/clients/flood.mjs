@@ -6,7 +6,8 @@ import { parse } from '../../bench/json.mjs';
 import { percentile } from '../../bench/statistics.mjs';
 
 /**
- * @typedef {{ port: number, host: string, perSecond: number, seconds: number, connections: number, giveUpMs: number }} Plan
+ * @typedef {{ port: number, host: string, perSecond: number, seconds: number, connections: number, giveUpMs: number, first?: number }} Plan
+ *   `first`: number of the first request
  *
  * @typedef {object} Flooded
  * @property {number} sent
@@ -25,7 +26,7 @@ import { percentile } from '../../bench/statistics.mjs';
  */
 
 /** @type {Plan} */
-const { port, host, perSecond, seconds, connections, giveUpMs } = parse(process.argv[2] ?? '{}');
+const { port, host, perSecond, seconds, connections, giveUpMs, first = 0 } = parse(process.argv[2] ?? '{}');
 /** @type {Client[]} */
 const idle = [];
 /** In the order in which they asked. @type {Set<Client>} */
@@ -62,7 +63,7 @@ function ask(client, dueMs) {
   client.isBusy = true;
   client.text = '';
   busy.add(client);
-  client.socket.write(`GET /n/${sent} HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+  client.socket.write(`GET /n/${first + sent} HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
 }
 
 /** @param {Client} client @param {Buffer} chunk */

@@ -1,8 +1,10 @@
 // A storm of clients: three times as many requests as the proxy can serve, from clients that wait a second and go.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { treeDescriptors, treeRssBytes } from '../../bench/accounting.mjs';
+import { median } from '../../bench/statistics.mjs';
 import { atMost } from '../bars.mjs';
 import { missingCpuShare, setCpuShare } from '../cpu-share.mjs';
+import { executionsOf } from '../steady.mjs';
 import { runClients } from './clients.mjs';
 
 /** Of one core: little enough that a generator on the other core can ask three times as much. */
@@ -11,6 +13,9 @@ const TIMES = 3;
 const GIVE_UP_MS = 1_000;
 /** After the storm, until it has to be as before. */
 const REST_MS = 2_000;
+/** Numbers of the storm's requests begin here: those before and after it have smaller ones. */
+const FIRST = 1_000_000;
+const RSS_SAMPLES = 30;
 const CLOSED_LOOP = { perSecond: 0, connections: 64, giveUpMs: 5_000 };
 
 /** @typedef {import('../clients/flood.mjs').Flooded} Flooded */
@@ -24,7 +29,7 @@ export const storm = {
     `Then ${TIMES} times as many requests a second, open loop, whose clients go after ${GIVE_UP_MS / 1_000} s.`,
   setting: { isUrgent: false },
   missing: missingCpuShare,
-  seconds: 15,
+  seconds: 30,
   async play(stage, seconds) {
     const remove = setCpuShare(stage.pid, SHARE);
     stage.atEnd(remove);
@@ -35,12 +40,18 @@ export const storm = {
     const calm = await runClients(stage, 'flood', { ...CLOSED_LOOP, seconds: stage.isShort ? 2 : 5 });
     const peak = calm.ok / calm.seconds;
     const perSecond = Math.round(TIMES * peak);
-    /** @type {Flooded} */
-    const flooded = await runClients(stage, 'flood', { perSecond, seconds, connections: 4_000, giveUpMs: GIVE_UP_MS });
+    /** @type {number[]} */
+    const rss = [];
+    const sampling = setInterval(() => rss.push(treeRssBytes(stage.pid)), (seconds * 1_000) / RSS_SAMPLES);
+    const plan = { perSecond, seconds, connections: 4_000, giveUpMs: GIVE_UP_MS, first: FIRST };
+    /** @type {Promise<Flooded>} */
+    const flood = runClients(stage, 'flood', plan);
+    const flooded = await flood.finally(() => clearInterval(sampling));
     await sleep(REST_MS);
     /** @type {Flooded} */
     const after = await runClients(stage, 'flood', { ...CLOSED_LOOP, seconds: 2 });
     const { sent, ok, refused, late, failed } = flooded;
+    const again = [...executionsOf(stage)].reduce((sum, [number, times]) => sum + (number < FIRST ? 0 : times - 1), 0);
     return {
       sent,
       ok,
@@ -48,7 +59,7 @@ export const storm = {
       failedPost: 0,
       failedUnsent: 0,
       twice: 0,
-      extra: 0,
+      extra: again / sent,
       p50Ms: flooded.p50Ms,
       p99Ms: flooded.p99Ms,
       p999Ms: flooded.p999Ms,
@@ -63,12 +74,14 @@ export const storm = {
         peak,
         lost: (1 - ok / seconds / peak) * 100,
         refusedP99Ms: flooded.refusedP99Ms,
+        growth: median(rss.slice(-RSS_SAMPLES / 6)) / median(rss.slice(RSS_SAMPLES / 3, RSS_SAMPLES / 2)) - 1,
         lostAfter: (1 - after.ok / after.seconds / peak) * 100,
       },
     };
   },
   bars: ({ facts }) => [
     atMost('goodput below the peak, in percent', facts.lost, 20, '%', true),
+    atMost('memory grown between the second and the last third, in percent', facts.growth * 100, 10, '%', true),
     atMost('below the peak 2 s afterwards, in percent', facts.lostAfter, 20, '%', true),
   ],
 };
