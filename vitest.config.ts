@@ -13,8 +13,8 @@ export default defineConfig({
     // On two cores: one that waits for real servers, most of the time, beside two that work.
     maxWorkers: 3,
     sequence: { sequencer: LongestFirst },
-    // The conformance cases wait for registries most of their time, and less than half of the processors is theirs.
-    maxConcurrency: 12,
+    // The conformance cases wait for registries most of their time; at sixteen some were late for a TTL of 3 s.
+    maxConcurrency: 10,
     // One repetition tells a machine that stalls from a defect; vitest prints which tests needed it.
     retry: process.env['CI'] === undefined ? 0 : 1,
     reporters: ['default'],
