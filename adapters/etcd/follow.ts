@@ -114,7 +114,7 @@ class Gather {
 
   private now(): void {
     this.timer = undefined;
-    this.lastMs = this.clock.now();
     this.tell();
+    this.lastMs = this.clock.now(); // Only now: what takes long is not begun again for the next answer of the same turn.
   }
 }

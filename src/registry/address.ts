@@ -39,10 +39,19 @@ export function hostClass(host: string): HostClass {
     if (!NAME.test(host) || ENDS_IN_NUMBER.test(host)) return 'refused';
     return /(?:^|\.)localhost\.?$/i.test(host) ? 'loopback' : 'ordinary';
   }
+  if (version === 4) return classOfIPv4(host);
   if (host.includes('%')) return 'refused'; // A zone index: only link-local addresses have one.
-  const family = version === 4 ? 'ipv4' : 'ipv6';
-  if (loopback.check(host, family)) return 'loopback';
-  return refused.check(host, family) ? 'refused' : 'ordinary';
+  if (loopback.check(host, 'ipv6')) return 'loopback';
+  return refused.check(host, 'ipv6') ? 'refused' : 'ordinary';
+}
+
+/** As the lists above, which it takes 10 µs to ask: each address of a service is looked at whenever one of them changes. */
+function classOfIPv4(host: string): HostClass {
+  const first = Number(host.slice(0, host.indexOf('.')));
+  if (first === 127) return 'loopback';
+  const isMulticast = first >= 224 && first < 240;
+  const isRefused = first === 0 || isMulticast || host.startsWith('169.254.') || host === '255.255.255.255';
+  return isRefused ? 'refused' : 'ordinary';
 }
 
 /** True where a connection to `host:port` would reach one of `own`: also by another loopback or interface address. */

@@ -26,6 +26,9 @@ export interface WatcherOptions {
 
 /** At most 50 applies a second (REGISTRIES §2.5). */
 const MIN_APPLY_INTERVAL_MS = 20;
+/** And at most a fifth of the time for all that hangs on them: with thousands of instances one takes milliseconds. */
+const REST_PER_APPLY = 4;
+const MAX_REST_MS = 80;
 /** A list on disk is used when the registry has not answered after this long, or at its first failure: before requests give up (1 s). */
 const DISK_AFTER_MS = 500;
 /** Between a second read that was wanted and failed, and the next try. */
@@ -50,7 +53,7 @@ export class ServiceWatcher implements FollowerEvents {
   private latest: Reading | undefined = undefined;
   private pending: Reading | undefined = undefined;
   private readonly departed = new Set<string>();
-  private appliedAtMs = -Infinity;
+  private nextApplyAtMs = -Infinity;
   private applyTimer: Timer | undefined = undefined;
   private reviewTimer: Timer | undefined = undefined;
   private diskTimer: Timer | undefined = undefined;
@@ -156,19 +159,24 @@ export class ServiceWatcher implements FollowerEvents {
 
   private scheduleApply(): void {
     if (this.applyTimer !== undefined || this.state === 'closed') return;
-    const waitMs = this.appliedAtMs + MIN_APPLY_INTERVAL_MS - this.clock.now();
-    if (waitMs <= 0) this.apply();
+    const waitMs = this.nextApplyAtMs - this.clock.now();
+    if (waitMs <= 0) this.applyNow();
     else {
       this.applyTimer = this.clock.setTimer(waitMs, () => {
         this.applyTimer = undefined;
-        this.apply();
+        this.applyNow();
       });
     }
   }
 
-  private apply(): void {
-    const nowMs = this.clock.now();
-    this.appliedAtMs = nowMs;
+  private applyNow(): void {
+    const startMs = this.clock.now();
+    this.apply(startMs);
+    const endMs = this.clock.now();
+    this.nextApplyAtMs = Math.max(startMs + MIN_APPLY_INTERVAL_MS, endMs + Math.min(MAX_REST_MS, (endMs - startMs) * REST_PER_APPLY));
+  }
+
+  private apply(nowMs: number): void {
     const reading = this.pending ?? this.latest;
     if (reading === undefined) return;
     const { instances, rejected } = admit(reading, this.options.policy);

@@ -78,6 +78,8 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope, Ha
   isClosed = false;
   private readonly context: UpstreamContext;
   private readonly byIdentity = new Map<string, Endpoint>();
+  /** By record: those that did not change are the same objects from list to list. */
+  private readonly byRecord = new WeakMap<ServiceInstance, Endpoint>();
   private readonly leaving = new Set<Endpoint>();
   private readonly ejections: Ejections;
   private readonly checks: ActiveChecks | undefined;
@@ -155,18 +157,17 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope, Ha
     this.view = view;
     this.firstListTimer.cancel();
     if (instances.length > 0 || rejected.length > 0) this.isKnown = true;
-    const missing = new Map(this.byIdentity);
+    const missing = new Set(this.byIdentity.values());
     for (const instance of instances) {
-      const identity = identityOf(instance);
-      missing.delete(identity);
-      const endpoint = this.byIdentity.get(identity) ?? this.open(identity, instance);
+      const endpoint = this.endpointOf(instance);
+      missing.delete(endpoint);
       if (endpoint.instance.owner !== instance.owner) this.replaced(endpoint);
       endpoint.instance = instance;
       endpoint.isRegistered = origin !== 'static';
       endpoint.isSuspect = view.suspects.has(instance.id);
       endpoint.isFlapping = view.flapping.has(instance.id);
     }
-    for (const [identity, endpoint] of missing) this.drain(identity, endpoint);
+    for (const endpoint of missing) this.drain(identityOf(endpoint.instance), endpoint);
     this.hangs?.resize(this.byIdentity.size);
     if (origin === 'live') this.hasHeardRegistry = true;
     this.ejections.trim();
@@ -247,6 +248,15 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope, Ha
   private onState(state: WatchState): void {
     this.state = state;
     if (state === 'denied' && this.view === undefined) this.giveUpWaiting('the registry denies access to it');
+  }
+
+  private endpointOf(instance: ServiceInstance): Endpoint {
+    const same = this.byRecord.get(instance);
+    if (same !== undefined && !same.isDraining) return same;
+    const identity = identityOf(instance);
+    const endpoint = this.byIdentity.get(identity) ?? this.open(identity, instance);
+    this.byRecord.set(instance, endpoint);
+    return endpoint;
   }
 
   private open(identity: string, instance: ServiceInstance): Endpoint {

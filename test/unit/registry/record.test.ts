@@ -138,6 +138,16 @@ describe('a host', () => {
     expect(hostClass(host)).toBe(expected);
   });
 
+  test('classifies IPv4 addresses as the same ones written as IPv6', () => {
+    const octet = fc.oneof(fc.nat(255), fc.constantFrom(0, 127, 169, 224, 239, 240, 254, 255));
+    fc.assert(
+      fc.property(fc.tuple(octet, octet, octet, octet), (octets) => {
+        const host = octets.join('.');
+        expect(hostClass(host)).toBe(hostClass(`::ffff:${host}`));
+      }),
+    );
+  });
+
   test('reaches our own listener by any spelling, loopback or interface address', () => {
     const admin = [{ host: '127.0.0.1', port: 15_000 }];
     expect(reachesOwn('127.0.0.1', 15_000, admin)).toBe(true);

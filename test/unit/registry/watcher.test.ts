@@ -117,6 +117,27 @@ describe('a watch', () => {
     expect(watch.view?.snapshot.instances[1]?.weight).toBe(999);
   });
 
+  test('rests four times as long as the lists take that it hands on, so that thousands of instances leave time for requests', async () => {
+    class BusyClock extends FakeClock {
+      spentMs = 0;
+      override now(): number {
+        return super.now() + this.spentMs;
+      }
+    }
+    const busy = new BusyClock();
+    const slow = createRegistry(driver, 'fake', { clock: busy });
+    const watch = slow.watch(KEY, { onView: () => (busy.spentMs += 15) });
+    const change = (weight: number): void => driver.stream.sink.reading(reading([instance('a', { weight })]));
+    for (let weight = 1; weight <= 30; weight++) change(weight);
+    expect(watch.view?.snapshot.instances[0]?.weight).toBe(1);
+    await busy.advance(59);
+    expect(watch.stats.applies).toBe(1);
+    await busy.advance(1);
+    expect(watch.view?.snapshot.instances[0]?.weight).toBe(30);
+    await slow.close();
+    await busy.advance(60_000);
+  });
+
   test('counts a listener that throws, and the others get their list', () => {
     registry.watch(KEY, {
       onView: () => {
