@@ -1,0 +1,184 @@
+// The figures as docs/scale.md, the same on the terminal.
+import { readFileSync } from 'node:fs';
+import { cpus, release, totalmem } from 'node:os';
+import { percentile } from './figures.ts';
+import type { Stormed } from './storm.ts';
+import type { Watched } from './watching.ts';
+
+/** Event loop's delay that a sidecar may have under all changes, in ms. */
+const LOOP_BAR_MS = 20;
+
+/** What a run has to say beside its figures. */
+export interface RunFacts {
+  readonly command: string;
+  readonly startedLoad: number;
+  readonly seconds: number;
+}
+
+/** All of one run, or of several put together. */
+export interface Run {
+  readonly watched: readonly Watched[];
+  readonly stormed: readonly Stormed[];
+  readonly facts: readonly RunFacts[];
+}
+
+export function page({ watched, stormed, facts }: Run): string {
+  const system = /^PRETTY_NAME="(.*)"$/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? 'Linux';
+  const commands = facts.map(({ command, seconds: took }) => `\`${command}\` (${took} s)`).join(' and ');
+  const parts = [
+    '# Scale',
+    `Written by ${commands} on ${new Date().toISOString().slice(0, 10)}; not edited by hand. Real servers on ` +
+      'the same machine, one member each, with their default limits. CPU is user + system of the sidecar by the ' +
+      'kernel’s accounting, in parts of one core.',
+    table(
+      ['machine', ''],
+      [
+        [
+          'CPU',
+          `${cpus()[0]?.model.trim() ?? '?'}, ${cpus().length} cores, shared with the registry and who changes it`,
+        ],
+        ['load average', facts.map(({ startedLoad }) => startedLoad.toFixed(1)).join(', ') + ' before the run'],
+        ['memory', `${Math.round(totalmem() / 2 ** 30)} GB`],
+        ['system', `${system}, Linux ${release()}`],
+        ['Node', process.versions.node],
+      ],
+    ),
+    ...watchParts(watched),
+    ...stormParts(stormed),
+  ];
+  return `${parts.join('\n\n')}\n`;
+}
+
+function watchParts(watched: readonly Watched[]): string[] {
+  if (watched.length === 0) return [];
+  const rest = watched.map(({ registry, plan, readyMs, rest: at }) => [
+    registry,
+    plan.title,
+    seconds(readyMs),
+    `${at.residentMb.toFixed(0)} MB`,
+    share(at.cpu),
+    at.requestsPerSecond.toFixed(1),
+  ]);
+  const single = watched.map(({ registry, plan, single: at, bars }) => [
+    registry,
+    plan.title,
+    String(at.whole.length),
+    ms(percentile(at.ack, 0.99)),
+    ms(percentile(at.whole, 0.5)),
+    judged(percentile(at.whole, 0.99), bars.single),
+    ms(percentile(at.afterAck, 0.99)),
+  ]);
+  const many = watched.map(({ registry, plan, many: at, bars }) => [
+    registry,
+    plan.title,
+    at.changesPerSecond.toFixed(0),
+    ms(percentile(at.ack, 0.99)),
+    ms(percentile(at.whole, 0.5)),
+    judged(percentile(at.whole, 0.99), bars.many),
+    ms(percentile(at.afterAck, 0.99)),
+    judged(at.loopP99Ms, LOOP_BAR_MS),
+    share(at.cpu),
+    `${at.residentMb.toFixed(0)} MB`,
+    at.requestsPerSecond.toFixed(0),
+  ]);
+  return [
+    '## One sidecar that watches much',
+    'A sidecar in a process of its own, all services named in its configuration. *Change to picker*: from when a writer ' +
+      'begins to write a record, the registry’s own work included, to when the picker of that service has it (where a ' +
+      'service changes faster than 50 times a second, changes that a later one of the same instance overtook are not ' +
+      'counted). *Acknowledged*: from there to when the registry has told the writer; what comes *after the ' +
+      'acknowledgement* is the sidecar’s own part, and the registry’s in telling it.',
+    'At rest:',
+    table(['registry', '', 'all lists there', 'memory', 'CPU', 'requests/s to the registry'], rest),
+    'One change at a time:',
+    table(
+      [
+        'registry',
+        '',
+        'changes seen',
+        'acknowledged p99',
+        'change to picker p50',
+        'p99',
+        'after the acknowledgement p99',
+      ],
+      single,
+    ),
+    'Changes all the time:',
+    table(
+      [
+        'registry',
+        '',
+        'changes/s',
+        'acknowledged p99',
+        'change to picker p50',
+        'p99',
+        'after the acknowledgement p99',
+        'event loop p99',
+        'CPU',
+        'memory',
+        'requests/s to the registry',
+      ],
+      many,
+    ),
+  ];
+}
+
+function stormParts(stormed: readonly Stormed[]): string[] {
+  if (stormed.length === 0) return [];
+  const rows = stormed.map((one) => [
+    one.registry,
+    String(one.plan.adapters),
+    seconds(one.readyMs),
+    `${one.residentMb.toFixed(0)} MB`,
+    share(one.restCpu),
+    one.restPerSecond === undefined ? 'not counted' : one.restPerSecond.toFixed(0),
+    one.peakPerSecond === undefined ? 'not counted' : one.peakPerSecond.toFixed(0),
+    seconds(one.halfMs),
+    seconds(one.allMs),
+    String(one.shrunk),
+  ]);
+  const [plan] = stormed.map((one) => one.plan);
+  return [
+    '## A registry that comes back to many',
+    `${plan?.adapters ?? 0} adapters in ${plan?.processes ?? 0} processes (not as many sidecars: two cores cannot carry them), ` +
+      `each with a record of its own (TTL ${(plan?.ttlMs ?? 0) / 1_000} s) and a watch of all ${plan?.adapters ?? 0}. The ` +
+      `registry is killed −9 for ${(plan?.awayMs ?? 0) / 1_000} s; times count from when it answers again. *All*: all are ` +
+      'registered, all watches live, all lists whole. *Lost*: lists that missed anybody when it came back.',
+    table(
+      [
+        'registry',
+        'adapters',
+        'all there at the start',
+        'memory of all',
+        'CPU of all at rest',
+        'requests/s at rest',
+        'most in 0.25 s, as requests/s',
+        'half registered',
+        'all',
+        'lost',
+      ],
+      rows,
+    ),
+  ];
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+function judged(figure: number, bar: number): string {
+  return `${ms(figure)} (${figure <= bar ? 'pass' : 'miss'}: ≤ ${bar} ms)`;
+}
+
+function ms(figure: number): string {
+  return `${figure.toFixed(1)} ms`;
+}
+
+function seconds(figureMs: number): string {
+  return `${(figureMs / 1_000).toFixed(2)} s`;
+}
+
+function share(cpu: number): string {
+  return `${(cpu * 100).toFixed(1)} %`;
+}
