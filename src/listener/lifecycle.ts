@@ -47,6 +47,9 @@ export class Lifecycle {
   /** True once answers should end their connections. */
   isDraining(direction: 'inbound' | 'outbound'): boolean {
     switch (this.current) {
+      // Already here: a caller that could not be told (the registry is away) sends on, and its next request must not meet the end
+      // of a kept connection, where a POST could not be sent again.
+      case 'settling':
       case 'draining-inbound':
         return direction === 'inbound';
       case 'draining-outbound':
@@ -56,7 +59,6 @@ export class Lifecycle {
       case 'serving':
       case 'drained':
       case 'leaving':
-      case 'settling':
         return false;
     }
   }
