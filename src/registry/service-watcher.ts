@@ -173,10 +173,8 @@ export class ServiceWatcher implements FollowerEvents {
     const startMs = this.clock.now();
     this.apply(startMs);
     const endMs = this.clock.now();
-    this.nextApplyAtMs = Math.max(
-      startMs + MIN_APPLY_INTERVAL_MS,
-      endMs + Math.min(MAX_REST_MS, (endMs - startMs) * REST_PER_APPLY),
-    );
+    const restMs = Math.min(MAX_REST_MS, (endMs - startMs) * REST_PER_APPLY);
+    this.nextApplyAtMs = Math.max(startMs + MIN_APPLY_INTERVAL_MS, endMs + restMs);
   }
 
   private apply(nowMs: number): void {
