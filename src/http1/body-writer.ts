@@ -4,6 +4,7 @@ import { ProxyError } from '../errors.ts';
 import type { Body, BodyReader } from '../http/body.ts';
 import type { Headers } from '../http/headers.ts';
 import { giveBack, isLeased } from '../http/lease.ts';
+import { flushAtEndOfTurn, type Flushable } from '../util/end-of-turn.ts';
 import { latin1 } from './latin1.ts';
 import { FRAMING_CHUNKED, lastChunk } from './serialize.ts';
 
@@ -20,7 +21,7 @@ export interface BodyWriterOwner {
   onBlocked(writer: BodyWriter, isBlocked: boolean): void;
 }
 
-export class BodyWriter implements BodyReader {
+export class BodyWriter implements BodyReader, Flushable {
   /** Bytes of content so far. */
   sentBytes = 0;
   private readonly socket: Socket;
@@ -137,10 +138,9 @@ export class BodyWriter implements BodyReader {
   private schedule(): void {
     if (this.isScheduled) return;
     this.isScheduled = true;
-    process.nextTick(flushLater, this);
+    flushAtEndOfTurn(this);
   }
 
-  /** @internal */
   flush(): void {
     this.isScheduled = false;
     const { text } = this;
@@ -148,8 +148,4 @@ export class BodyWriter implements BodyReader {
     this.text = '';
     if (!this.socket.write(text, 'latin1')) this.block();
   }
-}
-
-function flushLater(writer: BodyWriter): void {
-  writer.flush();
 }

@@ -65,8 +65,10 @@ export class Http1ClientConnection implements ClientConnection, SocketOwner, Cli
 
   read(chunk: Buffer): void {
     const { exchange } = this;
-    if (exchange === undefined) {
-      this.shut(); // nobody asked
+    if (exchange?.hasSentBytes !== true) {
+      // Nobody has asked yet: it must not be taken for the answer.
+      if (exchange === undefined) this.shut();
+      else exchange.onGone(undefined);
       return;
     }
     const wasUnwanted = exchange.isBodyUnwanted;

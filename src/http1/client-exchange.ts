@@ -3,10 +3,10 @@ import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { ProxyError } from '../errors.ts';
 import { Body, type BodySource } from '../http/body.ts';
-import { FIELD } from '../http/field.ts';
 import { part } from '../http/lease.ts';
 import type { Exchange, ExchangeReceiver } from '../http/exchange.ts';
 import { ProxyResponse, type ProxyRequest } from '../http/message.ts';
+import { flushAtEndOfTurn, type Flushable } from '../util/end-of-turn.ts';
 import {
   acceptOptions,
   CONTENT_CHUNKED,
@@ -21,7 +21,8 @@ import { ChunkedDecoder } from './chunked-decoder.ts';
 import type { ClientOptions } from './client-options.ts';
 import { RESPONSE_HEAD } from './head-reader.ts';
 import { joinWhole, MAX_JOINED_BYTES } from './whole.ts';
-import { FRAMING_CHUNKED, FRAMING_CLOSE, FRAMING_NONE, requestHead } from './serialize.ts';
+import { requestFraming } from './request-framing.ts';
+import { FRAMING_CLOSE, requestHead } from './serialize.ts';
 
 /** More informational answers than this before the answer are a flood. */
 const MAX_INFORMATIONAL = 16;
@@ -38,16 +39,19 @@ export interface ClientExchangeOwner {
   resumeBody(): void;
 }
 
-export class ClientExchange implements Exchange, BodySource, BodyWriterOwner {
+export class ClientExchange implements Exchange, BodySource, BodyWriterOwner, Flushable {
   /** True once the head of the answer was read. */
   hasAnswer = false;
+  /** True once the instance may have seen some of the request. */
+  hasSentBytes = false;
   private readonly owner: ClientExchangeOwner;
   private readonly request: ProxyRequest;
   private readonly content: Body;
   private readonly receiver: ExchangeReceiver;
   private writer: BodyWriter | undefined = undefined;
+  /** A small request that goes out at the end of this turn of the loop. */
+  private unsent: string | undefined = undefined;
   private isSent = false;
-  private hasSentBytes = false;
   private sentBefore = 0;
   private informational = 0;
   private response: ProxyResponse | undefined = undefined;
@@ -86,10 +90,10 @@ export class ClientExchange implements Exchange, BodySource, BodyWriterOwner {
     const { request, content, owner } = this;
     const { socket } = owner;
     if (!socket.writable) {
-      process.nextTick(failUnsent, this);
+      flushAtEndOfTurn(this);
       return;
     }
-    const framing = request.isUpgrade ? FRAMING_NONE : requestFraming(request, content);
+    const framing = requestFraming(request, content);
     const head = requestHead(request, framing);
     const whole = request.isUpgrade ? NO_CONTENT : content.takeWhole(MAX_JOINED_BYTES);
     if (whole === undefined) {
@@ -98,13 +102,21 @@ export class ClientExchange implements Exchange, BodySource, BodyWriterOwner {
       this.writer.start(head);
       return;
     }
-    const text = joinWhole(head, whole, framing);
-    if (text === undefined) {
-      process.nextTick(failUnsent, this);
+    this.unsent = joinWhole(head, whole, framing);
+    flushAtEndOfTurn(this);
+  }
+
+  flush(): void {
+    if (this.isOver) return;
+    const { unsent } = this;
+    const { socket } = this.owner;
+    if (!socket.writable || unsent === undefined) {
+      this.onGone(undefined);
       return;
     }
-    this.isSent = !request.isUpgrade;
-    socket.write(text, 'latin1');
+    this.unsent = undefined;
+    this.isSent = !this.request.isUpgrade;
+    socket.write(unsent, 'latin1');
     // A write that fails at once, over plain TCP, has sent nothing.
     this.hasSentBytes = socket.errored === null || socket instanceof TLSSocket;
   }
@@ -284,15 +296,3 @@ export class ClientExchange implements Exchange, BodySource, BodyWriterOwner {
  */
 const NOTHING = Buffer.alloc(0);
 const NO_CONTENT = { content: [], trailers: undefined } as const;
-
-/** A request without content says so where its method makes one expect some (RFC 9110 §8.6), or where it said so itself. */
-function requestFraming(request: ProxyRequest, content: Body): number {
-  if (!content.isEmpty) return content.length ?? FRAMING_CHUNKED;
-  const { method } = request;
-  const isExpected = method === 'POST' || method === 'PUT' || method === 'PATCH';
-  return isExpected || request.headers.hasId(FIELD['content-length']) ? 0 : FRAMING_NONE;
-}
-
-function failUnsent(exchange: ClientExchange): void {
-  exchange.onGone(undefined);
-}

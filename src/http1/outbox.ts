@@ -1,10 +1,11 @@
-// HOT PATH. Answers to pipelined requests, collected so that those of one turn of the loop leave in one write.
+// HOT PATH. Answers on one connection, collected so that those of one turn of the loop leave in one write, at its end.
 import type { Socket } from 'node:net';
+import { flushAtEndOfTurn, type Flushable } from '../util/end-of-turn.ts';
 
 /** Collected text goes out at the latest when it is this long. */
 const MAX_CHARS = 65_536;
 
-export class Outbox {
+export class Outbox implements Flushable {
   private readonly socket: Socket;
   private text = '';
 
@@ -12,13 +13,9 @@ export class Outbox {
     this.socket = socket;
   }
 
-  /** Writes `text`: at once, or at the end of this turn where more answers are to be expected in it. */
-  send(text: string, isMoreExpected: boolean): void {
-    if (!isMoreExpected && this.text === '') {
-      this.socket.write(text, 'latin1');
-      return;
-    }
-    if (this.text === '') process.nextTick(flushLater, this);
+  /** Writes `text` at the end of this turn. */
+  send(text: string): void {
+    if (this.text === '') flushAtEndOfTurn(this);
     this.text += text;
     if (this.text.length >= MAX_CHARS) this.flush();
   }
@@ -33,8 +30,4 @@ export class Outbox {
   flush(): void {
     if (this.text !== '') this.socket.write(this.take(), 'latin1');
   }
-}
-
-function flushLater(outbox: Outbox): void {
-  outbox.flush();
 }

@@ -88,6 +88,7 @@ export class Http1ServerConnection implements SocketOwner, DeadlineOwner, BodySo
 
   /** Ends now. A request in flight is aborted. */
   destroy(): void {
+    this.outbox.flush();
     if (this.exchange === undefined) {
       this.socket.destroy();
       return;
@@ -127,6 +128,7 @@ export class Http1ServerConnection implements SocketOwner, DeadlineOwner, BodySo
       return; // its content was broken: the answer that says so is on its way
     } else if (!exchange.isInputDone) {
       exchange.abort(clientClosed('the client closed the connection within its request'));
+      this.outbox.flush();
       this.socket.destroy();
     } else {
       this.probes = 0;
@@ -140,7 +142,7 @@ export class Http1ServerConnection implements SocketOwner, DeadlineOwner, BodySo
   }
 
   send(text: string): void {
-    this.outbox.send(text, this.held !== undefined);
+    this.outbox.send(text);
   }
 
   takeOutgoing(): string {

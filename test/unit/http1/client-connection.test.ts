@@ -130,6 +130,22 @@ describe('a connection to an instance', () => {
     expect(pool.closed).toBe(1);
   });
 
+  it('does not take for the answer what came before the request went out', async () => {
+    const { connection } = await instance(OK);
+    const failures: ProxyError[] = [];
+    const answers: number[] = [];
+    connection.send(request('POST'), Body.empty, {
+      onInformational: () => undefined,
+      onResponse: ({ status }) => answers.push(status),
+      onFailed: (error) => failures.push(error),
+      onEnd: () => undefined,
+    });
+    connection.read(Buffer.from(OK)); // In the same turn of the loop.
+    await eventually(() => connection.socket.closed);
+    expect(answers).toEqual([]);
+    expect(failures).toMatchObject([{ code: 'PF_UPSTREAM_CLOSED', requestSent: false }]);
+  });
+
   it('says that something was sent where the instance closes instead of answering', async () => {
     const port = await listen((socket) => {
       socket.once('data', () => socket.end());
