@@ -59,7 +59,7 @@ function versions(results) {
 
 /** How busy the machine was: with a load above its cores, the worst latencies are those of the machine. @param {import('./run.mjs').Result[]} results */
 function loadText(results) {
-  const loads = results.flatMap(({ rows }) => rows.map(({ load }) => load));
+  const loads = results.flatMap(({ rows }) => rows.map(({ load }) => load)).filter(Number.isFinite);
   const most = Math.max(...loads).toFixed(1);
   return `load average ${Math.min(...loads).toFixed(1)} to ${most}, median ${percentile(loads, 0.5).toFixed(1)}`;
 }
