@@ -13,6 +13,8 @@ export interface Attempt {
   readonly endpoint: string;
   /** Status of its answer, or the code of its failure; undefined while it runs. */
   result: number | ErrorCode | undefined;
+  /** Gives up this attempt alone, where it can be. The request goes on with what runs beside it. */
+  abort?(reason: ProxyError): void;
 }
 
 /** Whoever is at work on a request right now and has to stop when the client goes away. */
@@ -79,7 +81,7 @@ export class ProxyRequest {
   /** Name of the upstream that it is for, as metrics label it; `unknown` before the route is known. */
   upstream = 'unknown';
   /** One for each try, in order. */
-  readonly attempts: Attempt[] = [];
+  readonly attempts: Attempt[];
   /** Of `attempts`, the first on the upstream that has the request now. */
   firstAttempt = 0;
   /** Set where its upstream's fallback has taken over. */
@@ -120,6 +122,7 @@ export class ProxyRequest {
     readonly body: Body;
     readonly peer: string;
     readonly receivedAtMs: number;
+    readonly attempts?: Attempt[];
   }) {
     this.direction = fields.direction;
     this.method = fields.method;
@@ -132,6 +135,7 @@ export class ProxyRequest {
     this.body = fields.body;
     this.peer = fields.peer;
     this.receivedAtMs = fields.receivedAtMs;
+    this.attempts = fields.attempts ?? [];
   }
 
   /**
@@ -143,6 +147,26 @@ export class ProxyRequest {
     if (this.contentAtMs > 0 || body.isComplete) return Math.max(this.receivedAtMs, this.contentAtMs);
     const isComing = body.received > 0 && (body.received !== seenBytes || !body.wantsNothing);
     return isComing ? undefined : this.receivedAtMs;
+  }
+
+  /**
+   * The same request for an attempt that runs beside the one that works on it: with its own fields, content and times, and
+   * the same list of attempts. Informational answers of that attempt are told to nobody.
+   */
+  twin(body: Body): ProxyRequest {
+    const { direction, method, scheme, authority, path, query, httpVersion, peer, receivedAtMs, attempts } = this;
+    const message = { direction, method, scheme, authority, path, query, httpVersion, peer, receivedAtMs, attempts };
+    const twin = new ProxyRequest({ ...message, headers: this.headers.clone(), body });
+    twin.id = this.id;
+    twin.subset = this.subset;
+    twin.affinity = this.affinity;
+    twin.upstream = this.upstream;
+    twin.firstAttempt = this.firstAttempt;
+    twin.timeoutMs = this.timeoutMs;
+    twin.callerAttempt = this.callerAttempt;
+    twin.contentAtMs = this.contentAtMs;
+    twin.mover = this.mover;
+    return twin;
   }
 
   /** Another upstream begins with it: what the first one has set of its own holds no more. */

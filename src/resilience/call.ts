@@ -1,9 +1,10 @@
 // From an upstream to the handler of its requests: fallback, affinity (each where configured) → retry (with budget and request
-// deadline) → response buffer (where configured) → breaker → forward (with attempt deadline).
+// deadline) → response buffer, hedging (each where configured) → breaker → forward (with attempt deadline).
 import { compose, type Handler } from '../http/message.ts';
 import type { App } from '../upstream/app.ts';
 import type { BreakerDescription } from '../upstream/breaker-view.ts';
 import { forward } from '../upstream/forward.ts';
+import { forwardElsewhere } from '../upstream/forward-elsewhere.ts';
 import type { ForwardTarget } from '../upstream/forward-target.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import type { Clock } from '../util/clock.ts';
@@ -12,6 +13,8 @@ import { affinity } from './affinity.ts';
 import { Breaker } from './breaker.ts';
 import { breakerLayer } from './breaker-layer.ts';
 import { Fallback } from './fallback.ts';
+import { Hedge } from './hedge.ts';
+import type { HedgeContext } from './hedge-race.ts';
 import { BufferSpace, responseBuffer } from './response-buffer.ts';
 import { retry } from './retry.ts';
 import { RetryBudget } from './retry-budget.ts';
@@ -33,6 +36,7 @@ export interface Call {
   readonly budget: RetryBudget;
   readonly breaker: Breaker | undefined;
   readonly fallback?: Fallback | undefined;
+  readonly hedge?: Hedge | undefined;
 }
 
 /** How a service is called. One for each upstream; it lives as long as that. */
@@ -60,15 +64,28 @@ export function callApp(app: App, context: CallContext): Call {
 function call(target: ForwardTarget, name: string, to: string | undefined, context: CallContext): Call {
   const { clock, deadlines, space, onBreaker } = context;
   const { options, outlook, load } = target;
-  const { retry: retries, buffer, timeout, breaker: guard } = options;
+  const { retry: retries, buffer, timeout, breaker: guard, hedging } = options;
   const budget = new RetryBudget(retries.budget);
   const breaker = guard.enabled ? new Breaker(name, guard, clock, (change) => onBreaker?.(name, change)) : undefined;
+  const guarded = breaker === undefined ? [] : [breakerLayer(breaker)];
+  const attempt = compose(guarded, forward(target, to, clock, deadlines, breaker));
+  const hedge = hedging && new Hedge(hedging, hedgeContext(target, to, context, budget, breaker), attempt);
   const layers = [
     retry(retries, { clock, deadlines, budget, requestMs: timeout.requestMs, breaker, outlook, load }),
     ...(buffer?.enabled === true
       ? [responseBuffer(buffer, { clock, deadlines, space: space ?? new BufferSpace(), retry: retries })]
       : []),
-    ...(breaker === undefined ? [] : [breakerLayer(breaker)]),
   ];
-  return { budget, breaker, handle: compose(layers, forward(target, to, clock, deadlines, breaker)) };
+  return { budget, breaker, hedge, handle: compose(layers, hedge?.handle ?? attempt) };
+}
+
+function hedgeContext(
+  target: ForwardTarget,
+  to: string | undefined,
+  { clock, deadlines }: CallContext,
+  budget: RetryBudget,
+  breaker: Breaker | undefined,
+): HedgeContext {
+  const elsewhere = forwardElsewhere(target, to, clock, deadlines);
+  return { clock, deadlines, budget, retry: target.options.retry, breaker, target, elsewhere };
 }

@@ -83,7 +83,8 @@ class RetryLoop implements Mover {
           discard(response.body);
         } catch (error) {
           if (isLast || !(error instanceof ProxyError) || !mayRetryError(options, error, request)) throw error;
-          const isUnheard = error.requestSent === false && context.outlook.hasOtherThan(request.attempts.length);
+          const isUnheard =
+            error.requestSent === false && context.outlook.hasOtherThan(request.attempts.length - request.firstAttempt);
           waitMs = isUnheard ? 0 : this.backoffMs(tries - 2);
           if (!this.mayTryAgain(request, replay, 0, waitMs)) throw error;
         }

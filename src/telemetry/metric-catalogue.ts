@@ -88,6 +88,11 @@ export const METRICS = {
     labels: ['upstream', 'cause'],
     help: 'Requests that were given the fallback of their upstream, by what had failed.',
   },
+  pilotfish_upstream_hedges_total: {
+    type: 'counter',
+    labels: ['upstream', 'outcome'],
+    help: 'Attempts beside one that took long, and those that were due but not made.',
+  },
   pilotfish_retry_budget_ratio: {
     type: 'gauge',
     labels: ['upstream'],

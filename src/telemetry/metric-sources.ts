@@ -36,6 +36,8 @@ export interface UpstreamFacts {
   readonly breaker?: BreakerState;
   /** Requests that took the fallback since the start, by cause. */
   readonly fallbacks?: Readonly<Record<string, number>>;
+  /** What became of hedges since the start. */
+  readonly hedges?: { readonly won: number; readonly lost: number; readonly refused: number };
   /** What is left of the retry budget, 0..1. */
   readonly retryBudgetRatio?: number;
   /** Age of what the registry last said, in ms; 0 for a static list. */

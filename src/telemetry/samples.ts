@@ -104,6 +104,11 @@ export const SAMPLES: Readonly<Record<MetricName, Collect>> = {
       for (const [cause, value] of Object.entries(fallbacks ?? {})) yield { labels: { upstream: name, cause }, value };
     }
   },
+  *pilotfish_upstream_hedges_total({ sources }) {
+    for (const { name, hedges } of upstreamsOf(sources)) {
+      for (const [outcome, value] of Object.entries(hedges ?? {})) yield { labels: { upstream: name, outcome }, value };
+    }
+  },
   pilotfish_retry_budget_ratio: perUpstream(({ retryBudgetRatio }) => retryBudgetRatio),
   pilotfish_registry_staleness_seconds: perUpstream(({ stalenessMs }) =>
     stalenessMs === undefined ? undefined : stalenessMs / 1_000,

@@ -24,6 +24,14 @@ export type Decision =
       readonly why: string;
       readonly requests: number;
     }
+  /** An attempt beside a slow one: once a second at most for each outcome, likewise. */
+  | {
+      readonly kind: 'hedge';
+      readonly atMs: number;
+      readonly outcome: 'won' | 'lost' | 'refused';
+      readonly why: string;
+      readonly requests: number;
+    }
   /** The pick of an ordinary request, one a second at most, or of another try. */
   | { readonly kind: 'pick'; readonly atMs: number; readonly endpoint: string; readonly attempt: number };
 
@@ -52,13 +60,29 @@ class Ring<T> {
 const KEPT = 128;
 const SAMPLE_EVERY_MS = 1_000;
 
+/** Of what happens often, one in a second is noted, with how many there were. */
+class Sample {
+  private sum = 0;
+  private atMs = -Infinity;
+
+  /** One more. @returns how many since the last note, where a note is due; otherwise 0. */
+  count(nowMs: number): number {
+    const { sum } = this;
+    this.sum++;
+    if (nowMs - this.atMs < SAMPLE_EVERY_MS) return 0;
+    this.atMs = nowMs;
+    this.sum = 0;
+    return sum + 1;
+  }
+}
+
 /** One for each upstream. */
 export class Decisions {
   private readonly changes = new Ring<Decision>(KEPT);
   private readonly requests = new Ring<Decision>(KEPT);
   private sampledAtMs = -Infinity;
-  private fellBackAtMs = -Infinity;
-  private fallbacks = 0;
+  private readonly fallbacks = new Sample();
+  private readonly hedges = { won: new Sample(), lost: new Sample(), refused: new Sample() };
 
   /** An endpoint's place has changed. @param endpoint `host:port` @param nowMs monotonic */
   placed(endpoint: string, state: string, why: string, nowMs: number): void {
@@ -77,11 +101,14 @@ export class Decisions {
 
   /** The upstream's fallback took over. @param to `answer 200`, `upstream standby` */
   fellBack(to: string, cause: string, why: string, nowMs: number): void {
-    this.fallbacks++;
-    if (nowMs - this.fellBackAtMs < SAMPLE_EVERY_MS) return;
-    this.fellBackAtMs = nowMs;
-    this.requests.add({ kind: 'fallback', atMs: nowMs, to, cause, why, requests: this.fallbacks });
-    this.fallbacks = 0;
+    const requests = this.fallbacks.count(nowMs);
+    if (requests > 0) this.requests.add({ kind: 'fallback', atMs: nowMs, to, cause, why, requests });
+  }
+
+  /** Another attempt beside a slow one has won, has lost, or was not made. */
+  hedged(outcome: 'won' | 'lost' | 'refused', why: string, nowMs: number): void {
+    const requests = this.hedges[outcome].count(nowMs);
+    if (requests > 0) this.requests.add({ kind: 'hedge', atMs: nowMs, outcome, why, requests });
   }
 
   /**

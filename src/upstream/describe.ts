@@ -4,6 +4,7 @@ import { keyText } from '../registry/types.ts';
 import type { BreakerDescription } from './breaker-view.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { FallbackDescription } from './fallback-view.ts';
+import type { HedgeDescription } from './hedge-view.ts';
 import type { OutcomeCounts } from './outcome.ts';
 import { priorityOf } from './arrangement.ts';
 import { placementOf } from './placement.ts';
@@ -74,6 +75,7 @@ export interface UpstreamDescription {
   readonly breaker?: BreakerDescription;
   /** Likewise. */
   readonly fallback?: FallbackDescription;
+  readonly hedging?: HedgeDescription;
   readonly attempts: OutcomeCounts;
   readonly endpoints: readonly EndpointDescription[];
   /** Records that could not be used. */
@@ -103,6 +105,7 @@ export function describeUpstream(entry: UpstreamEntry, nowMs: number): UpstreamD
     retryBudgetRatio: call.budget.ratioLeft(nowMs),
     ...(call.breaker === undefined ? {} : { breaker: call.breaker.describe(nowMs) }),
     ...(call.fallback === undefined ? {} : { fallback: call.fallback.describe(nowMs) }),
+    ...(call.hedge === undefined ? {} : { hedging: call.hedge.describe() }),
     attempts: { ...upstream.outcomes },
     endpoints: known(upstream).map((endpoint) => describeEndpoint(upstream, endpoint, nowMs, places.get(endpoint))),
     rejected: snapshot?.rejected ?? [],
@@ -217,6 +220,7 @@ export function upstreamFacts({ upstream, call }: UpstreamEntry, nowMs: number):
     isPanicking: upstream.picking.panic !== 'none',
     breaker: call.breaker?.describe(nowMs).state ?? 'closed',
     ...(call.fallback === undefined ? {} : { fallbacks: call.fallback.taken }),
+    ...(call.hedge === undefined ? {} : { hedges: call.hedge.counts }),
     retryBudgetRatio: call.budget.ratioLeft(nowMs),
     stalenessMs: upstream.stalenessMs,
     inFlight: upstream.inFlight,

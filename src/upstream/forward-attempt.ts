@@ -183,7 +183,7 @@ export class ForwardAttempt
   private begin(endpoint: Endpoint): void {
     const { request, forwarder } = this;
     const nowMs = forwarder.clock.now();
-    this.claim = endpoint.claim(nowMs, request.attempts.length > 0);
+    this.claim = endpoint.claim(nowMs, request.attempts.length > request.firstAttempt);
     this.endpoint = endpoint.address;
     request.attempts.push(this);
     forwarder.announcer?.announce(request, nowMs);

@@ -22,10 +22,14 @@ export function forward(
   deadlines: DeadlineLists,
   observer?: AttemptObserver,
 ): Handler {
-  const forwarder = new Forwarder(target, to, clock, deadlines, observer);
-  const { load } = target;
+  return forwardBy(new Forwarder(target, to, clock, deadlines, observer));
+}
+
+/** The same, with what all attempts share made by the caller. */
+export function forwardBy(forwarder: Forwarder): Handler {
+  const { load } = forwarder.target;
   return (request) => {
-    const overflow = load.refusal(request.attempts.length > 0);
+    const overflow = load.refusal(request.attempts.length > request.firstAttempt);
     if (overflow !== undefined) return Promise.reject(overflow);
     return new Promise<ProxyResponse>((resolve, reject) => {
       new ForwardAttempt(forwarder, request, resolve, reject).pick();

@@ -63,13 +63,18 @@ export class HangWatch {
 
   /** @param endpoints that the registry names. */
   resize(endpoints: number): void {
-    this.isWorthwhile = endpoints > 1;
+    this.isWorthwhile = endpoints > 1 && this.options.hang !== 'off';
   }
 
   /** The head of an answer has come, `ms` after its attempt began. */
   answered(ms: number): void {
     this.timeToHead.add(ms);
     if (--this.untilLearning === 0) this.learn();
+  }
+
+  /** What answers of this upstream take to their heads; undefined before enough have come. @param q 0..1. @returns ms, at most half too long. */
+  quantileMs(q: number): number | undefined {
+    return this.timeToHead.size < ENOUGH ? undefined : this.timeToHead.quantile(q);
   }
 
   /** Nothing came from `endpoint` for as long as `waiter` had patience. */

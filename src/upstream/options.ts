@@ -141,6 +141,14 @@ export interface LimitOptions {
   readonly retries: number;
 }
 
+/** When another attempt is made beside one that takes long. */
+export interface HedgingOptions {
+  /** Fixed, or a quantile (0..1) of what the upstream takes to an answer's head. */
+  readonly delay: { readonly kind: 'fixed'; readonly ms: number } | { readonly kind: 'quantile'; readonly q: number };
+  /** Beside the first one, ≥ 1. */
+  readonly maxExtra: number;
+}
+
 /** A fixed answer. */
 export interface FallbackAnswer {
   readonly status: number;
@@ -182,6 +190,8 @@ export interface UpstreamOptions {
   readonly health?: CheckOptions | undefined;
   readonly breaker: BreakerOptions;
   readonly limits: LimitOptions;
+  /** Undefined: one attempt at a time. */
+  readonly hedging?: HedgingOptions | undefined;
   /** Undefined: its failure is what the caller is given. */
   readonly fallback?: FallbackOptions | undefined;
 }

@@ -104,7 +104,9 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope, Ha
     this.queue = new PickQueue(this.load);
     this.picking = new Picking(options, context.clock);
     this.ejections = new Ejections(context.clock, options.outlier, this);
-    this.hangs = options.timeout.hang === 'off' ? undefined : new HangWatch(context.clock, options.timeout, this);
+    // Hedging asks it what is normal.
+    const isWatched = options.timeout.hang !== 'off' || options.hedging !== undefined;
+    this.hangs = isWatched ? new HangWatch(context.clock, options.timeout, this) : undefined;
     this.checks = options.health && new ActiveChecks(context.clock, options.health, this, context.probeSlots);
     this.prober = new SuspectProber(context.clock, (id) => this.watch.probeFailed(id));
     this.outlook = new Outlook(context.clock, options.outlier, () => this.byIdentity.values());

@@ -5,6 +5,7 @@ import { serviceKey, type ServiceKey } from '../registry/types.ts';
 import type { Timer } from '../util/clock.ts';
 import type { BreakerView } from './breaker-view.ts';
 import type { FallbackView } from './fallback-view.ts';
+import type { HedgeView } from './hedge-view.ts';
 import type { UpstreamOptions } from './options.ts';
 import { ProbeSlots } from './probe-slots.ts';
 import { Upstream, type UpstreamContext } from './upstream.ts';
@@ -17,6 +18,7 @@ export interface UpstreamCall {
   readonly breaker: BreakerView | undefined;
   /** Likewise. */
   readonly fallback?: FallbackView | undefined;
+  readonly hedge?: HedgeView | undefined;
 }
 
 /** One upstream that is open. */

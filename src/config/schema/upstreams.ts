@@ -15,6 +15,7 @@ import { limits } from './upstream-limits.ts';
 import { breaker } from './upstream-breaker.ts';
 import { buffer } from './upstream-buffer.ts';
 import { fallback } from './upstream-fallback.ts';
+import { hedging } from './upstream-hedging.ts';
 import { upstreamHealth } from './upstream-health.ts';
 import { outlier } from './upstream-outlier.ts';
 
@@ -144,6 +145,7 @@ export const upstream = z
         'Holds answers to requests that may be executed twice until they are complete: one that breaks off is tried again ' +
           'instead of breaking off at the client. Trap: the head comes as late as the end. See [resilience](resilience.md#answers-that-break-off).',
       ),
+    hedging,
     outlier: outlier.prefault({}).describe('Leaving out endpoints that keep failing.'),
     health: upstreamHealth
       .optional()
