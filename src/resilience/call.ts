@@ -1,5 +1,6 @@
 // From an upstream to the handler of its requests: fallback, affinity (each where configured) → retry (with budget and request
-// deadline) → response buffer, hedging (each where configured) → breaker → forward (with attempt deadline).
+// deadline) → response buffer, hedging (each where configured) → breaker → adaptive concurrency (where configured) → forward
+// (with attempt deadline).
 import { compose, type Handler } from '../http/message.ts';
 import type { App } from '../upstream/app.ts';
 import type { BreakerDescription } from '../upstream/breaker-view.ts';
@@ -12,6 +13,8 @@ import type { DeadlineLists } from '../util/deadline-list.ts';
 import { affinity } from './affinity.ts';
 import { Breaker } from './breaker.ts';
 import { breakerLayer } from './breaker-layer.ts';
+import { ConcurrencyLimit } from './concurrency-limit.ts';
+import { concurrencyLimitLayer } from './concurrency-limit-layer.ts';
 import { Fallback } from './fallback.ts';
 import { Hedge } from './hedge.ts';
 import type { HedgeContext } from './hedge-race.ts';
@@ -36,6 +39,7 @@ export interface Call {
   readonly budget: RetryBudget;
   readonly breaker: Breaker | undefined;
   readonly fallback?: Fallback | undefined;
+  readonly concurrency: ConcurrencyLimit | undefined;
   readonly hedge?: Hedge | undefined;
 }
 
@@ -67,7 +71,12 @@ function call(target: ForwardTarget, name: string, to: string | undefined, conte
   const { retry: retries, buffer, timeout, breaker: guard, hedging } = options;
   const budget = new RetryBudget(retries.budget);
   const breaker = guard.enabled ? new Breaker(name, guard, clock, (change) => onBreaker?.(name, change)) : undefined;
-  const guarded = breaker === undefined ? [] : [breakerLayer(breaker)];
+  const { adaptiveConcurrency: adaptive } = options;
+  const concurrency = adaptive === undefined ? undefined : new ConcurrencyLimit(adaptive, clock);
+  const guarded = [
+    ...(breaker === undefined ? [] : [breakerLayer(breaker)]),
+    ...(concurrency === undefined ? [] : [concurrencyLimitLayer(concurrency, name, clock)]),
+  ];
   const attempt = compose(guarded, forward(target, to, clock, deadlines, breaker));
   const hedge = hedging && new Hedge(hedging, hedgeContext(target, to, context, budget, breaker), attempt);
   const layers = [
@@ -76,7 +85,7 @@ function call(target: ForwardTarget, name: string, to: string | undefined, conte
       ? [responseBuffer(buffer, { clock, deadlines, space: space ?? new BufferSpace(), retry: retries })]
       : []),
   ];
-  return { budget, breaker, hedge, handle: compose(layers, hedge?.handle ?? attempt) };
+  return { budget, breaker, concurrency, hedge, handle: compose(layers, hedge?.handle ?? attempt) };
 }
 
 function hedgeContext(

@@ -8,7 +8,7 @@
 //            forwarded      who called; what untrusted peers say is replaced
 //            via            refuses a request that comes back
 //   route    outbound name  the service that is meant → its upstream
-//   upstream fallback → affinity → retry(+budget) → response buffer → hedging → breaker → deadlines → picker, claim →
+//   upstream fallback → affinity → retry(+budget) → response buffer → hedging → breaker → limit → deadlines → picker, claim →
 //                         exchange                                            (resilience/call.ts, upstream/)
 //
 // A layer that only looks at the request is a call, one that only looks at the end is a hook; neither costs a promise.

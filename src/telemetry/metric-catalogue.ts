@@ -78,6 +78,31 @@ export const METRICS = {
     labels: ['upstream', 'limit'],
     help: 'Requests that were refused, or not tried again, because a limit of their upstream was reached.',
   },
+  pilotfish_concurrency_limit: {
+    type: 'gauge',
+    labels: ['upstream'],
+    help: 'Requests that may wait for an answer at a time, as learned; only where adaptiveConcurrency is configured.',
+  },
+  pilotfish_concurrency_in_flight: {
+    type: 'gauge',
+    labels: ['upstream'],
+    help: 'Requests that wait for an answer, of those that this limit admitted.',
+  },
+  pilotfish_concurrency_rejected_total: {
+    type: 'counter',
+    labels: ['upstream'],
+    help: 'Requests that this limit refused.',
+  },
+  pilotfish_concurrency_min_rtt_seconds: {
+    type: 'gauge',
+    labels: ['upstream'],
+    help: 'Time to an answer with little under way, as it was measured last.',
+  },
+  pilotfish_concurrency_sampled_rtt_seconds: {
+    type: 'gauge',
+    labels: ['upstream'],
+    help: 'Time to an answer in the last window.',
+  },
   pilotfish_breaker_state: {
     type: 'gauge',
     labels: ['upstream'],

@@ -45,6 +45,19 @@ export interface UpstreamFacts {
   /** Requests on their way to an endpoint right now. */
   readonly inFlight?: number;
   readonly connections?: ConnectionFacts;
+  /** Left out where no adaptive limit is configured. */
+  readonly concurrency?: ConcurrencyFacts;
+}
+
+/** An upstream's adaptive limit on requests. */
+export interface ConcurrencyFacts {
+  readonly limit: number;
+  readonly inFlight: number;
+  /** Since the start. */
+  readonly rejected: number;
+  /** Time to an answer with little under way, and in the last window, in ms; undefined before the first. */
+  readonly minRttMs?: number;
+  readonly sampledRttMs?: number;
 }
 
 /** Connections to the endpoints of one upstream. */

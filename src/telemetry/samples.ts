@@ -98,6 +98,11 @@ export const SAMPLES: Readonly<Record<MetricName, Collect>> = {
       }
     }
   },
+  pilotfish_concurrency_limit: perUpstream(({ concurrency }) => concurrency?.limit),
+  pilotfish_concurrency_in_flight: perUpstream(({ concurrency }) => concurrency?.inFlight),
+  pilotfish_concurrency_rejected_total: perUpstream(({ concurrency }) => concurrency?.rejected),
+  pilotfish_concurrency_min_rtt_seconds: perUpstream(({ concurrency }) => seconds(concurrency?.minRttMs)),
+  pilotfish_concurrency_sampled_rtt_seconds: perUpstream(({ concurrency }) => seconds(concurrency?.sampledRttMs)),
   pilotfish_breaker_state: perUpstream(({ breaker }) => BREAKER_STATES.indexOf(breaker ?? 'closed')),
   *pilotfish_upstream_fallbacks_total({ sources }) {
     for (const { name, fallbacks } of upstreamsOf(sources)) {
@@ -110,9 +115,7 @@ export const SAMPLES: Readonly<Record<MetricName, Collect>> = {
     }
   },
   pilotfish_retry_budget_ratio: perUpstream(({ retryBudgetRatio }) => retryBudgetRatio),
-  pilotfish_registry_staleness_seconds: perUpstream(({ stalenessMs }) =>
-    stalenessMs === undefined ? undefined : stalenessMs / 1_000,
-  ),
+  pilotfish_registry_staleness_seconds: perUpstream(({ stalenessMs }) => seconds(stalenessMs)),
   *pilotfish_registry_up({ sources }) {
     const registry = sources?.registry();
     if (registry !== undefined) yield { labels: { registry: registry.name }, value: registry.isUp ? 1 : 0 };
@@ -161,6 +164,10 @@ export const SAMPLES: Readonly<Record<MetricName, Collect>> = {
     }
   },
 };
+
+function seconds(ms: number | undefined): number | undefined {
+  return ms === undefined ? undefined : ms / 1_000;
+}
 
 function perUpstream(valueOf: (upstream: UpstreamFacts) => number | undefined): Collect {
   return function* ({ sources }) {

@@ -2,6 +2,7 @@
 import type { EndpointState, UpstreamFacts } from '../telemetry/metric-sources.ts';
 import { keyText } from '../registry/types.ts';
 import type { BreakerDescription } from './breaker-view.ts';
+import type { ConcurrencyDescription } from './concurrency-view.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { FallbackDescription } from './fallback-view.ts';
 import type { HedgeDescription } from './hedge-view.ts';
@@ -75,6 +76,7 @@ export interface UpstreamDescription {
   readonly breaker?: BreakerDescription;
   /** Likewise. */
   readonly fallback?: FallbackDescription;
+  readonly concurrency?: ConcurrencyDescription;
   readonly hedging?: HedgeDescription;
   readonly attempts: OutcomeCounts;
   readonly endpoints: readonly EndpointDescription[];
@@ -105,6 +107,7 @@ export function describeUpstream(entry: UpstreamEntry, nowMs: number): UpstreamD
     retryBudgetRatio: call.budget.ratioLeft(nowMs),
     ...(call.breaker === undefined ? {} : { breaker: call.breaker.describe(nowMs) }),
     ...(call.fallback === undefined ? {} : { fallback: call.fallback.describe(nowMs) }),
+    ...(call.concurrency === undefined ? {} : { concurrency: call.concurrency.describe() }),
     ...(call.hedge === undefined ? {} : { hedging: call.hedge.describe() }),
     attempts: { ...upstream.outcomes },
     endpoints: known(upstream).map((endpoint) => describeEndpoint(upstream, endpoint, nowMs, places.get(endpoint))),
@@ -225,6 +228,7 @@ export function upstreamFacts({ upstream, call }: UpstreamEntry, nowMs: number):
     stalenessMs: upstream.stalenessMs,
     inFlight: upstream.inFlight,
     connections: upstream.load,
+    ...(call.concurrency === undefined ? {} : { concurrency: call.concurrency.describe() }),
   };
 }
 

@@ -166,6 +166,26 @@ export interface FallbackOptions {
   readonly upstream: string | undefined;
 }
 
+/** A limit on requests that wait for an answer, learned from how long answers take (resilience/concurrency-limit.ts). */
+export interface ConcurrencyOptions {
+  readonly minLimit: number;
+  readonly maxLimit: number;
+  readonly initialLimit: number;
+  /** Of the times to an answer that are compared, 0..1. */
+  readonly percentile: number;
+  /** Part by which answers may take longer than when little is under way, ≥ 0. */
+  readonly tolerance: number;
+  /** Between two changes, at least, in ms. */
+  readonly windowMs: number;
+  /** Finding out how long an answer takes when little is under way. */
+  readonly measure: {
+    readonly intervalMs: number;
+    /** Part of it that is added by chance, 0..1. */
+    readonly jitter: number;
+    readonly requests: number;
+  };
+}
+
 /** A `Config`'s upstream has this shape. */
 export interface UpstreamOptions {
   readonly balancer: PolicyOptions;
@@ -194,6 +214,8 @@ export interface UpstreamOptions {
   readonly hedging?: HedgingOptions | undefined;
   /** Undefined: its failure is what the caller is given. */
   readonly fallback?: FallbackOptions | undefined;
+  /** Undefined: no such limit. */
+  readonly adaptiveConcurrency?: ConcurrencyOptions | undefined;
 }
 
 /** For our own app: its listener has limits. */

@@ -4,6 +4,7 @@ import type { Handler, ProxyRequest, ProxyResponse } from '../http/message.ts';
 import { serviceKey, type ServiceKey } from '../registry/types.ts';
 import type { Timer } from '../util/clock.ts';
 import type { BreakerView } from './breaker-view.ts';
+import type { ConcurrencyView } from './concurrency-view.ts';
 import type { FallbackView } from './fallback-view.ts';
 import type { HedgeView } from './hedge-view.ts';
 import type { UpstreamOptions } from './options.ts';
@@ -18,6 +19,7 @@ export interface UpstreamCall {
   readonly breaker: BreakerView | undefined;
   /** Likewise. */
   readonly fallback?: FallbackView | undefined;
+  readonly concurrency?: ConcurrencyView | undefined;
   readonly hedge?: HedgeView | undefined;
 }
 

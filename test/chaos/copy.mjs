@@ -11,6 +11,8 @@ import { parse } from '../bench/json.mjs';
 /**
  * @typedef {object} Faults       `…Every`: every so many requests, counted over all ports; 0: none
  * @property {number} delayMs     before each answer
+ * @property {number} workers     serve what is executed, one request each for `delayMs`, in the order in which it came, also for
+ *   clients that have gone meanwhile; 0: nothing waits for another
  * @property {number} resetEvery  executed, then reset instead of an answer
  * @property {number} cutEvery    ended within the answer: by a reset, by an end within a length, by an end within chunks
  * @property {number} unavailableEvery  503
@@ -27,6 +29,7 @@ const entry = Buffer.alloc(4);
 /** @type {Faults} */
 let faults = {
   delayMs: 0,
+  workers: 0,
   resetEvery: 0,
   cutEvery: 0,
   unavailableEvery: 0,
@@ -36,6 +39,9 @@ let faults = {
 };
 let count = 0;
 let cuts = 0;
+/** @type {(() => void)[]} */
+const waiting = [];
+let working = 0;
 
 /** @typedef {import('node:http').IncomingMessage} Request @typedef {import('node:http').ServerResponse} Response */
 
@@ -67,8 +73,31 @@ function execute(request, response, door, number) {
   }
   door.inService++;
   response.once('close', () => door.inService--);
-  if (faults.delayMs > 0) setTimeout(() => answer(response, number), faults.delayMs);
+  if (faults.workers > 0) queue(() => answer(response, number));
+  else if (faults.delayMs > 0) setTimeout(() => answer(response, number), faults.delayMs);
   else answer(response, number);
+}
+
+/** Waits for a worker, then for its work. @param {() => void} done */
+function queue(done) {
+  waiting.push(done);
+  while (working < faults.workers && waiting.length > 0) {
+    working++;
+    work(waiting.shift());
+  }
+}
+
+/** One worker: goes on as long as there is work, at the pace of the clock. @param {(() => void) | undefined} job */
+function work(job, dueMs = performance.now() + faults.delayMs) {
+  setTimeout(
+    () => {
+      job?.();
+      const next = waiting.shift();
+      if (next === undefined) working--;
+      else work(next, dueMs + faults.delayMs);
+    },
+    Math.max(0, dueMs - performance.now()),
+  );
 }
 
 /** @param {Response} response @param {string} number */

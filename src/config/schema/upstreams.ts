@@ -11,12 +11,13 @@ import {
   subsetFallback,
   zone,
 } from './upstream-balancer.ts';
-import { limits } from './upstream-limits.ts';
 import { breaker } from './upstream-breaker.ts';
+import { adaptiveConcurrency } from './upstream-concurrency.ts';
 import { buffer } from './upstream-buffer.ts';
 import { fallback } from './upstream-fallback.ts';
 import { hedging } from './upstream-hedging.ts';
 import { upstreamHealth } from './upstream-health.ts';
+import { limits } from './upstream-limits.ts';
 import { outlier } from './upstream-outlier.ts';
 
 const RETRY_REASONS = ['connect', 'reset-before-response', 'attempt-timeout'] as const;
@@ -153,6 +154,12 @@ export const upstream = z
     limits: limits
       .prefault({})
       .describe('What may be under way; beyond it 503 `PF_OVERFLOW`, at once. See [overload](overload.md).'),
+    adaptiveConcurrency: adaptiveConcurrency
+      .optional()
+      .describe(
+        'A limit on requests that wait for an answer, learned from how long answers take: beyond it 503 `PF_OVERFLOW`, at once. ' +
+          '`{}` switches it on; without it there is none. See [overload](overload.md#adaptive-concurrency).',
+      ),
     breaker: breaker.prefault({}).describe('Refusing at once what the upstream as a whole cannot answer.'),
     fallback,
     service: z

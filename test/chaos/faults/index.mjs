@@ -4,6 +4,7 @@ import { aborted, filesExhausted, slowClients, stalled } from './clients.mjs';
 import { allDown, blackHoled, hung, killed, slow } from './copies.mjs';
 import { cut, emptied, flapping, registryKilled } from './registry.mjs';
 import { storm } from './storm.mjs';
+import { upstreamOverload } from './upstream-overload.mjs';
 
 /**
  * @typedef {object} Fault
@@ -11,7 +12,7 @@ import { storm } from './storm.mjs';
  * @property {string} title
  * @property {string} what       happens, for the page
  * @property {import('../stage.mjs').Setting} [setting]
- * @property {boolean} [needsRegistry]  peers are not put to it
+ * @property {boolean} [needsRegistry]  or something else that peers have not: they are not put to it
  * @property {() => string | undefined} [missing]  why it cannot be played here
  * @property {number} seconds    of load after the fault began
  * @property {number | undefined} [shortSeconds]  the same in the short form; undefined: not part of it
@@ -38,6 +39,7 @@ export const FAULTS = [
   ...cut,
   ...flapping,
   storm,
+  ...upstreamOverload,
   slowClients,
   aborted,
   filesExhausted,

@@ -20,6 +20,26 @@ const CLOSED_LOOP = { perSecond: 0, connections: 64, giveUpMs: 5_000 };
 
 /** @typedef {import('../clients/flood.mjs').Flooded} Flooded */
 
+/** What a flood came to. @param {import('../stage.mjs').Stage} stage @param {Flooded} flooded */
+export function floodFigures(stage, { sent, ok, refused, late, failed, p50Ms, p99Ms, p999Ms, maxMs }) {
+  return {
+    sent,
+    ok,
+    failedGet: sent - ok,
+    failedPost: 0,
+    failedUnsent: 0,
+    twice: 0,
+    extra: 0,
+    p50Ms,
+    p99Ms,
+    p999Ms,
+    maxMs,
+    rssAfter: treeRssBytes(stage.pid),
+    filesAfter: treeDescriptors(stage.pid),
+    reasons: `${refused} × 503, ${late} × given up, ${failed} × closed`,
+  };
+}
+
 /** @type {import('./index.mjs').Fault} */
 export const storm = {
   id: 'storm',
@@ -50,34 +70,16 @@ export const storm = {
     await sleep(REST_MS);
     /** @type {Flooded} */
     const after = await runClients(stage, 'flood', { ...CLOSED_LOOP, seconds: 2 });
-    const { sent, ok, refused, late, failed } = flooded;
     const again = [...executionsOf(stage)].reduce((sum, [number, times]) => sum + (number < FIRST ? 0 : times - 1), 0);
-    return {
-      sent,
-      ok,
-      failedGet: sent - ok,
-      failedPost: 0,
-      failedUnsent: 0,
-      twice: 0,
-      extra: again / sent,
-      p50Ms: flooded.p50Ms,
-      p99Ms: flooded.p99Ms,
-      p999Ms: flooded.p999Ms,
-      maxMs: flooded.maxMs,
-      rssBefore,
-      rssAfter: treeRssBytes(stage.pid),
-      filesBefore,
-      filesAfter: treeDescriptors(stage.pid),
-      reasons: `${refused} × 503, ${late} × given up, ${failed} × closed`,
-      facts: {
-        dead: stage.isAlive ? 0 : 1,
-        peak,
-        lost: (1 - ok / seconds / peak) * 100,
-        refusedP99Ms: flooded.refusedP99Ms,
-        growth: median(rss.slice(-RSS_SAMPLES / 6)) / median(rss.slice(RSS_SAMPLES / 3, RSS_SAMPLES / 2)) - 1,
-        lostAfter: (1 - after.ok / after.seconds / peak) * 100,
-      },
+    const facts = {
+      dead: stage.isAlive ? 0 : 1,
+      peak,
+      lost: (1 - flooded.ok / seconds / peak) * 100,
+      refusedP99Ms: flooded.refusedP99Ms,
+      growth: median(rss.slice(-RSS_SAMPLES / 6)) / median(rss.slice(RSS_SAMPLES / 3, RSS_SAMPLES / 2)) - 1,
+      lostAfter: (1 - after.ok / after.seconds / peak) * 100,
     };
+    return { ...floodFigures(stage, flooded), extra: again / flooded.sent, rssBefore, filesBefore, facts };
   },
   bars: ({ facts }) => [
     atMost('goodput below the peak, in percent', facts.lost, 20, '%', true),

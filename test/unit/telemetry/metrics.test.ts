@@ -15,6 +15,7 @@ const SOURCES: MetricsSources = {
       inFlight: 3,
       connections: { open: 1, opened: 2, closed: { peer: 1 }, stale: 1, overflows: { requests: 1 } },
       fallbacks: { timeout: 1 },
+      concurrency: { limit: 64, inFlight: 3, rejected: 2, minRttMs: 10, sampledRttMs: 12.5 },
       hedges: { won: 1, lost: 0, refused: 0 },
     },
     { name: 'say "hi"\n\\', endpoints: {}, retryBudgetRatio: 0.5 },
