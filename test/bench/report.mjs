@@ -7,6 +7,7 @@ import {
   servicesSection,
   startSection,
 } from './sections.mjs';
+import { commandText } from './command.mjs';
 import { table } from './table.mjs';
 
 const METHOD =
@@ -23,7 +24,7 @@ const DISTURBED =
 /** @param {import('./results.mjs').Results} results */
 export function report({ machine, quick, tookSeconds, argv, versions, left, blocks, bars }) {
   const { A, B, C, D, E, F } = blocks;
-  const command = ['npm run bench', ...(argv.length > 0 ? ['--', ...argv] : [])].join(' ');
+  const command = commandText('bench', argv);
   const parts = [
     '# Benchmarks',
     METHOD,

@@ -1,6 +1,7 @@
 // The results as one Markdown page, the same on the terminal and in docs/faults.md.
 import { readFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
+import { commandText } from '../bench/command.mjs';
 import { percentile } from '../bench/statistics.mjs';
 import { table } from '../bench/table.mjs';
 import { barText, short } from './bars.mjs';
@@ -20,7 +21,7 @@ const PEERS =
  *   argv: string[], tookSeconds: number }} run
  */
 export function report({ results, options, cores, argv, tookSeconds }) {
-  const command = ['npm run chaos', ...(argv.length > 0 ? ['--', ...argv] : [])].join(' ');
+  const command = commandText('chaos', argv);
   const system = /^PRETTY_NAME="(.*)"$/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? 'Linux';
   const machine = [
     [
