@@ -24,6 +24,8 @@ export interface BodyWriterOwner {
 export class BodyWriter implements BodyReader, Flushable {
   /** Bytes of content so far. */
   sentBytes = 0;
+  /** True once anything was handed to the socket, the head included. */
+  hasWritten = false;
   private readonly socket: Socket;
   private readonly body: Body;
   private readonly framing: number;
@@ -66,6 +68,7 @@ export class BodyWriter implements BodyReader, Flushable {
       return;
     }
     const { socket } = this;
+    this.hasWritten = true;
     const before = isChunked ? `${this.text}${chunk.length.toString(16)}\r\n` : this.text;
     this.text = '';
     let isFlowing: boolean;
@@ -146,6 +149,7 @@ export class BodyWriter implements BodyReader, Flushable {
     const { text } = this;
     if (text === '') return;
     this.text = '';
+    this.hasWritten = true;
     if (!this.socket.write(text, 'latin1')) this.block();
   }
 }

@@ -42,8 +42,6 @@ export interface ClientExchangeOwner {
 export class ClientExchange implements Exchange, BodySource, BodyWriterOwner, Flushable {
   /** True once the head of the answer was read. */
   hasAnswer = false;
-  /** True once the instance may have seen some of the request. */
-  hasSentBytes = false;
   private readonly owner: ClientExchangeOwner;
   private readonly request: ProxyRequest;
   private readonly content: Body;
@@ -51,6 +49,7 @@ export class ClientExchange implements Exchange, BodySource, BodyWriterOwner, Fl
   private writer: BodyWriter | undefined = undefined;
   /** A small request that goes out at the end of this turn of the loop. */
   private unsent: string | undefined = undefined;
+  private hasSentWhole = false;
   private isSent = false;
   private sentBefore = 0;
   private informational = 0;
@@ -69,6 +68,11 @@ export class ClientExchange implements Exchange, BodySource, BodyWriterOwner, Fl
     this.request = request;
     this.content = content;
     this.receiver = receiver;
+  }
+
+  /** True once the instance may have seen some of the request. */
+  get hasSentBytes(): boolean {
+    return this.hasSentWhole || this.writer?.hasWritten === true;
   }
 
   /** True while content is awaited that somebody wants. */
@@ -97,7 +101,6 @@ export class ClientExchange implements Exchange, BodySource, BodyWriterOwner, Fl
     const head = requestHead(request, framing);
     const whole = request.isUpgrade ? NO_CONTENT : content.takeWhole(MAX_JOINED_BYTES);
     if (whole === undefined) {
-      this.hasSentBytes = true;
       this.writer = new BodyWriter(socket, content, framing, this);
       this.writer.start(head);
       return;
@@ -108,17 +111,16 @@ export class ClientExchange implements Exchange, BodySource, BodyWriterOwner, Fl
 
   flush(): void {
     if (this.isOver) return;
-    const { unsent } = this;
     const { socket } = this.owner;
-    if (!socket.writable || unsent === undefined) {
+    if (!socket.writable || this.unsent === undefined) {
       this.onGone(undefined);
       return;
     }
-    this.unsent = undefined;
     this.isSent = !this.request.isUpgrade;
-    socket.write(unsent, 'latin1');
+    socket.write(this.unsent, 'latin1');
+    this.unsent = undefined;
     // A write that fails at once, over plain TCP, has sent nothing.
-    this.hasSentBytes = socket.errored === null || socket instanceof TLSSocket;
+    this.hasSentWhole = socket.errored === null || socket instanceof TLSSocket;
   }
 
   cancel(reason: ProxyError): void {

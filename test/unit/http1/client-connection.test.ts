@@ -130,11 +130,14 @@ describe('a connection to an instance', () => {
     expect(pool.closed).toBe(1);
   });
 
-  it('does not take for the answer what came before the request went out', async () => {
+  it.each([
+    ['small', () => Body.empty],
+    ['streamed', () => new Body(undefined, undefined)],
+  ])('does not take for the answer what came before the request went out: a %s one', async (_, content) => {
     const { connection } = await instance(OK);
     const failures: ProxyError[] = [];
     const answers: number[] = [];
-    connection.send(request('POST'), Body.empty, {
+    connection.send(request('POST'), content(), {
       onInformational: () => undefined,
       onResponse: ({ status }) => answers.push(status),
       onFailed: (error) => failures.push(error),
