@@ -62,6 +62,10 @@ export class OutageReport {
       'died cannot be sent again unless it is idempotent); the registry forgets it later. A sidecar that starts while the',
       'registry is away reads the lists that the one before it has written (`registry.snapshots`) and says `degraded`.',
       '',
+      'A copy that is *stopped* while the registry is away has nobody to tell. While it settles (`drain.settle`) its answers',
+      'end their connections, so that no kept one is closed under a request; a caller that had nothing to send in all that time',
+      'learns it when its idle connection ends.',
+      '',
     ];
     writeFileSync(PAGE, lines.join('\n'));
   }
