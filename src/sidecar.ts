@@ -332,7 +332,7 @@ class RunningSidecar implements Sidecar, SidecarParts {
       overload: this.overload,
       maxRequests: config.listeners[direction].limits.requests,
       isVital,
-      isDraining: () => this.lifecycle?.isDraining(direction) ?? false,
+      endsConnections: () => this.lifecycle?.endsConnections(direction) ?? false,
     });
     this.servings.push(serving);
     return serving;

@@ -38,8 +38,8 @@ export interface ServingContext {
   readonly limits: WireLimits;
   readonly paths: PathLooseness;
   readonly timeouts: DownstreamTimeouts;
-  /** True while the listener drains: answers then end their connection (`Connection: close`, GOAWAY). */
-  readonly isDraining: boolean;
+  /** True while the listener is about to end: answers then end their connection (`Connection: close`, GOAWAY). */
+  readonly endsConnections: boolean;
   /** The stack. May reject: `rescue` makes the answer then. */
   readonly handle: Handler;
   /** Makes an answer of anything that was thrown. Never throws. `request` is undefined for a message that was no valid request. */

@@ -29,6 +29,9 @@ export interface LifecycleParts {
 /** Connections that are idle when a listener drains may be about to be used: they are given this long to be used once more. */
 const IDLE_GRACE_MS = 1_000;
 
+/** Part of a stop that leaving the registry may take: where that hangs, the record expires, and callers need the rest more. */
+const LEAVE_SHARE = 1 / 3;
+
 /** One sidecar's life. `stop` may be called any number of times; the first call counts. */
 export class Lifecycle {
   private readonly parts: LifecycleParts;
@@ -44,12 +47,17 @@ export class Lifecycle {
     return this.current;
   }
 
-  /** True once answers should end their connections. */
+  /**
+   * True once answers should end their connections. Inbound already while settling: a caller that could not be told (the registry
+   * is away) sends on, and its next request must not meet the end of a kept connection, where a POST could not be sent again.
+   */
+  endsConnections(direction: 'inbound' | 'outbound'): boolean {
+    return (direction === 'inbound' && this.current === 'settling') || this.isDraining(direction);
+  }
+
+  /** True once what is new should go elsewhere. */
   isDraining(direction: 'inbound' | 'outbound'): boolean {
     switch (this.current) {
-      // Already here: a caller that could not be told (the registry is away) sends on, and its next request must not meet the end
-      // of a kept connection, where a POST could not be sent again.
-      case 'settling':
       case 'draining-inbound':
         return direction === 'inbound';
       case 'draining-outbound':
@@ -59,6 +67,7 @@ export class Lifecycle {
       case 'serving':
       case 'drained':
       case 'leaving':
+      case 'settling':
         return false;
     }
   }
@@ -99,7 +108,8 @@ export class Lifecycle {
     const left = (): number => Math.max(0, endMs - clock.now());
     if (inbound !== undefined) {
       this.enter('leaving');
-      await this.bounded(this.parts.leave(left()), left());
+      const leaveMs = timeoutMs * LEAVE_SHARE;
+      await this.bounded(this.parts.leave(leaveMs), leaveMs);
       this.enter('settling');
       await this.bounded(sleep(clock, settleMs, this.abort.signal), Math.min(settleMs, left()));
       this.enter('draining-inbound');

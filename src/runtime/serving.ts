@@ -27,7 +27,7 @@ export interface ServingParts {
   readonly maxRequests: number;
   /** Answered whatever the load: how else would anybody know that we live? */
   isVital(request: ProxyRequest): boolean;
-  isDraining(): boolean;
+  endsConnections(): boolean;
 }
 
 /** Under way at the same time even when memory is short: refusing everything would be an outage, too. */
@@ -71,8 +71,8 @@ export class Serving implements ServingContext {
     this.parts = parts;
   }
 
-  get isDraining(): boolean {
-    return this.parts.isDraining() || this.overload.pressure !== 'none';
+  get endsConnections(): boolean {
+    return this.parts.endsConnections() || this.overload.pressure !== 'none';
   }
 
   handle(request: ProxyRequest): Promise<ProxyResponse> {

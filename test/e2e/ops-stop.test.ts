@@ -34,6 +34,11 @@ describe('a stop', () => {
     expect(connection.received()).not.toMatch(/connection: close/i);
     sidecar.child.kill('SIGTERM');
     await until('it settles', async () => (await ready()).phase === 'settling');
+    const caller = await openRaw(sidecar.inbound?.port ?? 0);
+    caller.socket.write('GET /called HTTP/1.1\r\nHost: orders\r\nX-Pilotfish-To: orders\r\n\r\n');
+    await caller.closed;
+    caller.socket.destroy();
+    expect(caller.received()).toMatch(/^HTTP\/1\.1 200 /); // Another sidecar that has not seen yet that we go.
     socket.write('POST /last HTTP/1.1\r\nHost: orders\r\nContent-Length: 0\r\n\r\n');
     await closed;
     socket.destroy();

@@ -137,7 +137,7 @@ export async function serve(handle: Handler, options: Partial<ServingContext> = 
     limits: DEFAULT_LIMITS,
     paths: STRICT_PATHS,
     timeouts: NO_TIMEOUTS,
-    get isDraining() {
+    get endsConnections() {
       return result.isDraining;
     },
     handle,
