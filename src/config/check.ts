@@ -15,6 +15,9 @@ export type Checked =
 
 type Issue = core.$ZodIssue;
 
+/** Fields that are never shown, since people put passwords and tokens there: anywhere in the text, not before an `@` alone. */
+const ADDRESS_FIELD = /^registry\.\w+\.(?:address|endpoints)\b/;
+
 const TYPE_NAMES: Readonly<Record<string, string>> = {
   string: 'text',
   number: 'a number',
@@ -110,7 +113,8 @@ function missingVariable(tree: Tree, path: Path): string | undefined {
 
 function shown(tree: Tree, path: Path, value: unknown): string {
   const names = tree.substitutedFrom(path);
-  if (value !== undefined && [...path.map(String), ...names].some(isSecretName)) return 'a value that is not shown';
+  const isHidden = ADDRESS_FIELD.test(pathText(path)) || [...path.map(String), ...names].some(isSecretName);
+  if (value !== undefined && isHidden) return 'a value that is not shown';
   return names.length === 0 ? foundText(value) : `${foundText(value)} (from ${names.join(', ')})`;
 }
 

@@ -57,7 +57,8 @@ export function foundText(value: unknown): string {
   if (typeof value === 'object') return 'a mapping';
   if (typeof value === 'number' || typeof value === 'boolean') return `${value}`;
   if (typeof value !== 'string') return `a ${typeof value}`;
-  const shown = value.replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/is, '$1***@'); // Who is named in an address may have a password there.
+  // Of an address only the scheme, or what follows a user: passwords and tokens are anywhere else in it.
+  const shown = value.replace(/^([a-z][a-z0-9+.-]*:\/\/).+$/is, '$1***').replace(/^.*@/s, '***@');
   const short = shown.length > MAX_FOUND_CHARS ? `${shown.slice(0, MAX_FOUND_CHARS)}…` : shown;
   return printable(JSON.stringify(short));
 }
