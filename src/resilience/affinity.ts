@@ -3,9 +3,10 @@ import { randomBytes } from 'node:crypto';
 import type { HashSource } from '../balancer/options.ts';
 import { cookieValue } from '../http/cookie.ts';
 import { FIELD } from '../http/field.ts';
-import type { Layer, ProxyRequest, ProxyResponse } from '../http/message.ts';
+import type { Layer, ProxyResponse } from '../http/message.ts';
 import type { UpstreamOptions } from '../upstream/options.ts';
 import type { Stickiness } from '../upstream/stickiness.ts';
+import { answeredBy } from './answered-by.ts';
 
 /** Of a cookie made for hashing: as many clients as there are never share one. */
 const KEY_BYTES = 12;
@@ -25,7 +26,8 @@ function sticky(stickiness: Stickiness): Layer {
   const attributes = attributesOf(ttlMs ?? 0, path, secure);
   return (next) => async (request) => {
     const response = await next(request);
-    const name = response.code === undefined ? stickiness.nameAt(answeredBy(request, response)) : undefined;
+    const name =
+      response.code === undefined ? stickiness.nameAt(answeredBy(request, response)?.endpoint ?? '') : undefined;
     // One that fails is nobody to come back to.
     if (name === undefined || response.status >= 500 || cookieValue(request.headers, cookie) === name) return response;
     setCookie(response, `${cookie}=${name}${attributes}`);
@@ -43,12 +45,6 @@ function keyed({ name, ttlMs }: Extract<HashSource, { readonly kind: 'cookie' }>
     setCookie(response, `${name}=${request.affinity}${attributes}`);
     return response;
   };
-}
-
-/** Address of the attempt whose answer this is. */
-function answeredBy({ attempts }: ProxyRequest, { status }: ProxyResponse): string {
-  for (let n = attempts.length - 1; n >= 0; n--) if (attempts[n]?.result === status) return attempts[n]?.endpoint ?? '';
-  return '';
 }
 
 function setCookie(response: ProxyResponse, value: string): void {

@@ -7,15 +7,18 @@ import { located } from '../upstream/located.ts';
 import type { BufferOptions, RetryOptions } from '../upstream/options.ts';
 import type { Clock } from '../util/clock.ts';
 import { Deadline, type DeadlineList, type DeadlineLists, type DeadlineOwner } from '../util/deadline-list.ts';
+import { answeredBy } from './answered-by.ts';
 import { HeldContent } from './held-content.ts';
 import { mayBeExecutedAgain } from './retry-policy.ts';
 
+/** Up to here a complete answer is handed on at once, so that it leaves in one write with its head. */
+const SMALL_BYTES = 16_384;
 /** How much all upstreams together hold, at most: an answer for which there is no room streams. */
 const MAX_HELD_BYTES = 64 * 1_048_576;
 
 /** Room for what is held; one for all upstreams of a process. */
 export class BufferSpace {
-  /** Bytes that are held now. */
+  /** Bytes that are held now, also for a client that takes its answer slowly. */
   usedBytes = 0;
   private readonly maxBytes: number;
   private readonly isMemoryShort: () => boolean;
@@ -31,6 +34,10 @@ export class BufferSpace {
     if (this.usedBytes + bytes > this.maxBytes || this.isMemoryShort()) return false;
     this.usedBytes += bytes;
     return true;
+  }
+
+  giveBack(bytes: number): void {
+    this.usedBytes -= bytes;
   }
 }
 
@@ -98,8 +105,15 @@ class HeldAnswer implements BodyReader, BodySource, DeadlineOwner {
   private readonly resolve: (response: ProxyResponse) => void;
   private readonly reject: (error: ProxyError) => void;
   private readonly held = new HeldContent();
-  /** What the client reads, once it streams. */
-  private streaming: Body | undefined = undefined;
+  /** What the client reads, once it is handed on. */
+  private outgoing: Body | undefined = undefined;
+  /** Of what was held, what the client has not taken yet: it counts until then. */
+  private pieces: Buffer[] = [];
+  private isWanted = false;
+  private isWhole = false;
+  private trailers: Headers | undefined = undefined;
+  /** It broke off behind what is still to be taken. */
+  private failure: ProxyError | undefined = undefined;
 
   constructor(
     request: ProxyRequest,
@@ -119,26 +133,40 @@ class HeldAnswer implements BodyReader, BodySource, DeadlineOwner {
   }
 
   onData(chunk: Buffer): void {
-    if (this.streaming !== undefined) {
-      this.streaming.push(chunk);
-    } else if (this.held.bytes + chunk.length <= this.maxBytes && this.space.take(chunk.length)) {
-      this.held.add(chunk);
-    } else {
-      this.stream().push(chunk);
+    if (this.outgoing === undefined) {
+      if (this.held.bytes + chunk.length <= this.maxBytes && this.space.take(chunk.length)) {
+        this.held.add(chunk);
+        return;
+      }
+      this.stream();
     }
+    if (this.pieces.length === 0) {
+      this.outgoing?.push(chunk);
+      return;
+    }
+    this.space.usedBytes += chunk.length; // It was under way when the source was paused.
+    this.pieces.push(chunk);
   }
 
   onEnd(trailers: Headers | undefined): void {
-    (this.streaming ?? this.handOn(undefined)).end(trailers);
+    this.isWhole = true;
+    this.trailers = trailers;
+    const body = this.outgoing ?? this.handOn();
+    if (body.received + this.left <= SMALL_BYTES) this.isWanted = true;
+    this.pour(body);
   }
 
   onError(error: ProxyError): void {
-    if (this.streaming !== undefined) {
-      this.streaming.fail(error);
+    const { outgoing } = this;
+    if (outgoing !== undefined) {
+      this.failure = error;
+      this.pour(outgoing);
       return;
     }
-    this.letGo();
-    const attempt = this.request.attempts.at(-1);
+    this.deadline.disarm();
+    this.space.giveBack(this.held.bytes);
+    this.held.takeAll();
+    const attempt = answeredBy(this.request, this.response);
     if (attempt !== undefined) attempt.result = error.code;
     this.reject(located(error, attempt?.endpoint ?? ''));
   }
@@ -148,35 +176,58 @@ class HeldAnswer implements BodyReader, BodySource, DeadlineOwner {
   }
 
   pauseBody(): void {
+    this.isWanted = false;
     this.original.pause();
   }
 
   resumeBody(): void {
-    this.original.resume();
+    this.isWanted = true;
+    if (this.outgoing !== undefined) this.pour(this.outgoing);
   }
 
   cancelBody(reason: ProxyError): void {
+    this.drop();
     this.original.cancel(reason);
   }
 
-  private stream(): Body {
-    this.original.pause(); // Until the client reads.
-    this.streaming = this.handOn(this);
-    return this.streaming;
+  private stream(): void {
+    this.original.pause(); // Until the client has what is held.
+    this.handOn();
   }
 
-  /** Gives the answer back, with what is held in a body of its own. @param source asked for the rest; undefined: there is none. */
-  private handOn(source: BodySource | undefined): Body {
-    const body = new Body(source, this.original.length);
-    for (const chunk of this.letGo()) body.push(chunk);
+  /** Gives the answer back; its content follows as fast as it is read. */
+  private handOn(): Body {
+    this.deadline.disarm();
+    this.pieces = this.held.takeAll();
+    const body = new Body(this, this.original.length);
+    this.outgoing = body;
     this.response.body = body;
     this.resolve(this.response);
     return body;
   }
 
-  private letGo(): Buffer[] {
-    this.deadline.disarm();
-    this.space.usedBytes -= this.held.bytes;
-    return this.held.takeAll();
+  /** What is held, then the rest. */
+  private pour(body: Body): void {
+    while (this.isWanted && this.pieces.length > 0) {
+      const piece = this.pieces.shift();
+      if (piece === undefined) return;
+      this.space.giveBack(piece.length);
+      body.push(piece);
+    }
+    if (this.pieces.length > 0) return;
+    if (this.failure !== undefined) body.fail(this.failure);
+    else if (this.isWhole) body.end(this.trailers);
+    else if (this.isWanted) this.original.resume();
+  }
+
+  private get left(): number {
+    let bytes = 0;
+    for (const { length } of this.pieces) bytes += length;
+    return bytes;
+  }
+
+  private drop(): void {
+    this.space.giveBack(this.left);
+    this.pieces = [];
   }
 }

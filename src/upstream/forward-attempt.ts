@@ -282,14 +282,15 @@ export class ForwardAttempt
       const outcome = outcomeOfStatus(result);
       return outcome === 'success' && error !== undefined ? outcomeOfError(error) : outcome;
     }
-    if (failure === undefined) return 'cancelled';
+    const cause = failure ?? error; // Without the first: it broke off within an answer that a layer held back.
+    if (cause === undefined) return 'cancelled';
     // The request's own deadline is the endpoint's fault only where the endpoint had most of that time.
-    if (failure === this.request.aborted && failure.code === 'PF_TIMEOUT') {
+    if (cause === this.request.aborted && cause.code === 'PF_TIMEOUT') {
       const { clock, target } = this.forwarder;
       const heldMs = clock.now() - (this.claim?.startedAtMs ?? 0);
       return heldMs >= target.options.timeout.requestMs / 2 ? 'timeout' : 'cancelled';
     }
-    return outcomeOfError(failure);
+    return outcomeOfError(cause);
   }
 }
 

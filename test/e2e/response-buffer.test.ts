@@ -59,6 +59,18 @@ describe('an answer that breaks off, with `buffer` on', () => {
     expect(triedAgain.length).toBeGreaterThan(0);
   });
 
+  it('counts against the copy that it came from, which is left out', async () => {
+    const good = await instance(WHOLE, { broken: '', every: Number.MAX_SAFE_INTEGER, isReset: true });
+    const bad = await instance(WHOLE, { broken: WHOLE.slice(0, 30_000), every: 1, isReset: true });
+    const sidecar = await startStatic(
+      { orders: [good.port, bad.port] },
+      { buffer: {}, retry: { budget: { ratio: 1, minPerSecond: 1_000 } }, balancer: 'round-robin' },
+    );
+    for (let round = 0; round < ROUNDS; round++) await get(sidecar.outbound.port);
+    const asked = bad.connections.flatMap((one) => one.received.match(/GET /g) ?? []).length;
+    expect(asked).toBeLessThan(ROUNDS / 2);
+  });
+
   it('of a POST breaks off at the client, and was executed once', async () => {
     const bad = await instance(WHOLE, { broken: WHOLE.slice(0, 30_000), every: 1, isReset: true });
     const sidecar = await startStatic({ orders: [bad.port] }, { buffer: {}, outlier: OUTLIER });

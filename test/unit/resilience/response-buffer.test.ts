@@ -185,9 +185,10 @@ describe('an answer that turns out to be long', () => {
     source.body.push(Buffer.from('b'));
     await turns();
     expect(source.isPaused).toBe(true);
-    expect(space.usedBytes).toBe(0);
+    expect(space.usedBytes).toBe(1_000 + 1); // Until it is read.
     const reading = read(called.response?.body);
     expect(reading.content).toBe(`${'a'.repeat(1_000)}b`);
+    expect(space.usedBytes).toBe(0);
     expect(source.isPaused).toBe(false);
     called.response?.body.pause();
     expect(source.isPaused).toBe(true);
@@ -216,6 +217,7 @@ describe('an answer that turns out to be long', () => {
     const gone = new ProxyError('PF_CLIENT_CLOSED', 'gone');
     called.response?.body.cancel(gone);
     expect(source.cancelled).toBe(gone);
+    expect(space.usedBytes).toBe(0);
   });
 
   it('in time streams what there is', async () => {
@@ -228,6 +230,55 @@ describe('an answer that turns out to be long', () => {
     source.body.push(Buffer.from('56789'));
     source.body.end(undefined);
     expect(reading).toMatchObject({ content: '0123456789', end: 'whole' });
+    expect(space.usedBytes).toBe(0);
+  });
+});
+
+describe('memory', () => {
+  const options = { ...OPTIONS, maxBytes: 1_000_000 };
+
+  it('is bounded where nobody reads whole answers', async () => {
+    space = new BufferSpace(() => false, 250_000);
+    const answers: Called[] = [];
+    for (let n = 0; n < 5; n++) {
+      const source = new Source();
+      answers.push(await call(new ProxyResponse(200, new Headers(), source.body), 'GET', options));
+      source.body.push(Buffer.alloc(100_000, 'a'));
+      if (!source.isPaused) source.body.end(undefined);
+      await turns();
+    }
+    expect(space.usedBytes).toBeLessThanOrEqual(250_000);
+    expect(space.usedBytes).toBeGreaterThanOrEqual(200_000);
+    for (const { response } of answers) response?.body.cancel(RESET);
+    expect(space.usedBytes).toBe(0);
+  });
+
+  it('is free again piece by piece, as a slow client reads', async () => {
+    const source = new Source();
+    const called = await call(new ProxyResponse(200, new Headers(), source.body), 'GET', options);
+    for (let n = 0; n < 4; n++) source.body.push(Buffer.alloc(50_000, `${n}`));
+    source.body.end(Headers.of(['X-Sum', '4']));
+    await turns();
+    expect(space.usedBytes).toBe(200_000);
+    const body = called.response?.body;
+    const reading = new Reading();
+    const slow: BodyReader = {
+      onData: (chunk) => {
+        body?.pause();
+        reading.onData(chunk);
+      },
+      onEnd: (trailers) => reading.onEnd(trailers),
+      onError: (error) => reading.onError(error),
+    };
+    body?.read(slow);
+    expect(space.usedBytes).toBe(150_000);
+    body?.resume();
+    expect(space.usedBytes).toBe(100_000);
+    body?.resume();
+    body?.resume();
+    body?.resume();
+    expect(reading).toMatchObject({ end: 'whole' });
+    expect(reading.content.length).toBe(200_000);
     expect(space.usedBytes).toBe(0);
   });
 });
@@ -248,16 +299,17 @@ describe('content', () => {
         else if (how === 'fail') source.body.fail(RESET);
         else await clock.advance(1_100);
         await turns();
-        expect(space.usedBytes).toBe(0);
         const isLong = sent.length > Math.min(maxBytes, 2_000);
         expect(called.error).toBe(how === 'fail' && !isLong ? called.error : undefined);
         if (how === 'fail' && !isLong) {
           expect(called.error).toMatchObject({ code: 'PF_UPSTREAM_CLOSED' });
+          expect(space.usedBytes).toBe(0);
           return;
         }
         const reading = read(called.response?.body);
         expect(reading.content).toBe(sent.toString('latin1'));
         expect(reading.end).toBe(how === 'end' ? 'whole' : how === 'fail' ? RESET : 'open');
+        expect(space.usedBytes).toBe(0);
       }),
     );
   });
