@@ -17,7 +17,6 @@ import { ConcurrencyLimit } from './concurrency-limit.ts';
 import { concurrencyLimitLayer } from './concurrency-limit-layer.ts';
 import { Fallback } from './fallback.ts';
 import { Hedge } from './hedge.ts';
-import type { HedgeContext } from './hedge-race.ts';
 import { BufferSpace, responseBuffer } from './response-buffer.ts';
 import { retry } from './retry.ts';
 import { RetryBudget } from './retry-budget.ts';
@@ -73,12 +72,12 @@ function call(target: ForwardTarget, name: string, to: string | undefined, conte
   const breaker = guard.enabled ? new Breaker(name, guard, clock, (change) => onBreaker?.(name, change)) : undefined;
   const { adaptiveConcurrency: adaptive } = options;
   const concurrency = adaptive === undefined ? undefined : new ConcurrencyLimit(adaptive, clock);
-  const guarded = [
-    ...(breaker === undefined ? [] : [breakerLayer(breaker)]),
-    ...(concurrency === undefined ? [] : [concurrencyLimitLayer(concurrency, name, clock)]),
-  ];
+  const limited = concurrency === undefined ? [] : [concurrencyLimitLayer(concurrency, name, clock)];
+  const guarded = [...(breaker === undefined ? [] : [breakerLayer(breaker)]), ...limited];
   const attempt = compose(guarded, forward(target, to, clock, deadlines, breaker));
-  const hedge = hedging && new Hedge(hedging, hedgeContext(target, to, context, budget, breaker), attempt);
+  const elsewhere = compose(limited, forwardElsewhere(target, to, clock, deadlines));
+  const hedges = { clock, deadlines, budget, retry: retries, breaker, concurrency, target, elsewhere };
+  const hedge = hedging && new Hedge(hedging, hedges, attempt);
   const layers = [
     retry(retries, { clock, deadlines, budget, requestMs: timeout.requestMs, breaker, outlook, load }),
     ...(buffer?.enabled === true
@@ -86,15 +85,4 @@ function call(target: ForwardTarget, name: string, to: string | undefined, conte
       : []),
   ];
   return { budget, breaker, concurrency, hedge, handle: compose(layers, hedge?.handle ?? attempt) };
-}
-
-function hedgeContext(
-  target: ForwardTarget,
-  to: string | undefined,
-  { clock, deadlines }: CallContext,
-  budget: RetryBudget,
-  breaker: Breaker | undefined,
-): HedgeContext {
-  const elsewhere = forwardElsewhere(target, to, clock, deadlines);
-  return { clock, deadlines, budget, retry: target.options.retry, breaker, target, elsewhere };
 }

@@ -33,7 +33,8 @@ class Admitted {
     const { limit, member, request, clock } = this;
     try {
       const response = await next(request);
-      if (response.status < 500) limit.answered(member, request.answeredAtMs - this.sinceMs, clock.now());
+      if (response.status < 500 && response.status !== 429)
+        limit.answered(member, request.answeredAtMs - this.sinceMs, clock.now());
       else limit.failed(member, clock.now());
       return response;
     } catch (error) {

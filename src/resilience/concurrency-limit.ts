@@ -66,10 +66,15 @@ export class ConcurrencyLimit implements ConcurrencyView {
     this.windowSinceMs = clock.now();
   }
 
+  /** Would one more be admitted now? */
+  get hasRoom(): boolean {
+    return this.inFlight < this.cap;
+  }
+
   /** `REFUSED`, or what `ended` has to be told; the request counts until then. `nowMs` is monotonic. */
   admit(nowMs: number): number {
     if (this.phase === 'sampling' && nowMs >= this.measureAtMs) this.beginMeasuring(nowMs);
-    if (this.inFlight >= this.cap) {
+    if (!this.hasRoom) {
       this.rejected++;
       this.isFull = true;
       return REFUSED;

@@ -19,6 +19,8 @@ export interface HedgeContext {
   readonly retry: RetryOptions;
   /** Undefined: none. While it is not closed nothing is made beside its probes. */
   readonly breaker: { readonly isClosed: boolean } | undefined;
+  /** Undefined: no adaptive limit. */
+  readonly concurrency: { readonly hasRoom: boolean } | undefined;
   readonly target: Pick<ForwardTarget, 'outlook' | 'load' | 'hangs' | 'decisions'>;
   /** An attempt on an endpoint that the request has not been at. */
   readonly elsewhere: Handler;

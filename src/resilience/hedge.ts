@@ -47,11 +47,12 @@ export class Hedge implements Hedging, HedgeView {
   };
 
   refusal(tried: number): string | undefined {
-    const { breaker, budget, clock, target } = this.context;
+    const { breaker, budget, clock, concurrency, target } = this.context;
     const { outlook, load } = target;
     if (breaker?.isClosed === false) return 'the breaker is not closed';
     if (outlook.failingForMs > 0) return 'all endpoints keep failing';
     if (!outlook.hasOtherThan(tried)) return 'there is no other endpoint';
+    if (concurrency?.hasRoom === false) return 'as many requests as the upstream can take wait for it';
     if (!load.admitsRetry()) return 'the limit on retries is reached';
     return budget.withdraw(clock.now()) ? undefined : 'the retry budget is spent';
   }

@@ -79,7 +79,7 @@ describe('the layer of an adaptive limit', () => {
       last?.answer(status);
       await sent;
     };
-    for (let n = 0; n < 5; n++) await upload(503);
+    for (const refusal of [503, 429, 503, 429, 429]) await upload(refusal);
     expect(limit.describe().minRttMs).toBeUndefined();
     for (let n = 0; n < 10; n++) await upload(200);
     expect(limit.describe()).toMatchObject({ minRttMs: 30, isMeasuring: false });

@@ -56,6 +56,7 @@ let attempts: Attempt[];
 let budget: RetryBudget;
 let outlook: { failingForMs: number; hasOtherThan: () => boolean };
 let breaker: { isClosed: boolean };
+let concurrency: { hasRoom: boolean };
 
 beforeEach(() => {
   clock = new FakeClock();
@@ -63,6 +64,7 @@ beforeEach(() => {
   budget = new RetryBudget({ ratio: 0, minPerSecond: 1 });
   outlook = { failingForMs: 0, hasOtherThan: () => true };
   breaker = { isClosed: true };
+  concurrency = { hasRoom: true };
 });
 
 function hedgeOf(options: Partial<HedgingOptions> = {}): Hedge {
@@ -73,7 +75,7 @@ function hedgeOf(options: Partial<HedgingOptions> = {}): Hedge {
   };
   const load = new UpstreamLoad('orders', NO_LIMITS);
   const target = { outlook, load, hangs: undefined, decisions: new Decisions() };
-  const shared = { clock, deadlines: new DeadlineLists(clock), budget, breaker };
+  const shared = { clock, deadlines: new DeadlineLists(clock), budget, breaker, concurrency };
   return new Hedge(
     { delay: { kind: 'fixed', ms: DELAY_MS }, maxExtra: 1, ...options },
     { ...shared, retry: UPSTREAM_DEFAULTS.retry, target, elsewhere: attempt },
@@ -195,6 +197,7 @@ describe('no other attempt is made', () => {
     ['all endpoints keep failing', () => (outlook.failingForMs = 5)],
     ['there is no other endpoint', () => (outlook.hasOtherThan = () => false)],
     ['the breaker is not closed', () => (breaker.isClosed = false)],
+    ['as many requests as the upstream can take wait for it', () => (concurrency.hasRoom = false)],
   ])('where %s', async (why, arrange) => {
     arrange();
     const hedge = hedgeOf();
