@@ -5,7 +5,7 @@ import type { Clock } from '../util/clock.ts';
 import type { Connect, ConnectTarget, DialListener } from './connect.ts';
 import { IdleConnections, type Reuse } from './idle-connections.ts';
 import type { UpstreamOptions } from './options.ts';
-import type { CloseReason, UpstreamLoad } from './upstream-load.ts';
+import type { CloseReason, Starved, UpstreamLoad } from './upstream-load.ts';
 
 /** Who wants a connection; told once, unless it gave up (`Pool.abandon`). */
 export interface ConnectionWaiter {
@@ -36,7 +36,7 @@ interface Waiting {
  * Each waiter has a dial of its own on the way, up to `max` connections; whichever comes first, that or a connection that
  * is released, serves the one that waits longest. A failed dial fails the one that waits longest. One writer: itself.
  */
-export class Pool implements ConnectionOwner, DialListener {
+export class Pool implements ConnectionOwner, DialListener, Starved {
   private readonly clock: Clock;
   private readonly connect: Connect;
   private readonly target: ConnectTarget;
@@ -107,7 +107,7 @@ export class Pool implements ConnectionOwner, DialListener {
         done(undefined);
       },
       onConnectFailed: (error) => {
-        this.dialed();
+        this.dialFailed();
         this.dialMore();
         done(error);
       },
@@ -150,7 +150,8 @@ export class Pool implements ConnectionOwner, DialListener {
 
   /** @internal A dial succeeded. */
   onConnected(connection: ClientConnection): void {
-    this.dialed();
+    this.dialing--;
+    this.load.dialing--;
     const { maxAgeMs } = this.options.connect;
     this.connections.set(connection, maxAgeMs > 0 ? this.clock.now() + maxAgeMs * this.jitter() : Infinity);
     this.load.onOpened();
@@ -159,7 +160,7 @@ export class Pool implements ConnectionOwner, DialListener {
 
   /** @internal A dial failed. */
   onConnectFailed(error: ProxyError): void {
-    this.dialed();
+    this.dialFailed();
     if (error.code === 'PF_CONNECT_FAILED')
       this.idle.limit.forget(); // Whoever closed connections here has gone, too.
     else if (this.idle.oldest !== undefined) this.retire(this.idle.oldest, 'excess'); // A descriptor for the next one.
@@ -220,14 +221,18 @@ export class Pool implements ConnectionOwner, DialListener {
     return served !== undefined;
   }
 
-  private dialMore(): void {
+  /** @internal Room for another connection may be there. */
+  dialMore(): void {
     const { max } = this.options.connect;
     while (!this.isClosed && this.dialing < this.waiting.length) {
       const own = this.connections.size + this.dialing;
       if (own >= max || (own > 0 && this.load.areConnectionsFull)) {
         // Whoever waits beside idle ones may not use them: one of them makes room.
         const { oldest } = this.idle;
-        if (oldest === undefined) return;
+        if (oldest === undefined) {
+          if (own < max) this.load.starve(this);
+          return;
+        }
         this.retire(oldest, 'excess');
         continue;
       }
@@ -255,12 +260,13 @@ export class Pool implements ConnectionOwner, DialListener {
     return 1 - MAX_AGE_JITTER + 2 * MAX_AGE_JITTER * this.clock.random();
   }
 
-  private dialed(): void {
+  private dialFailed(): void {
     this.dialing--;
-    this.load.dialing--;
+    this.load.onDialFailed();
   }
 
   private failWaiting(error: ProxyError): void {
+    this.load.forget(this);
     const { waiting } = this;
     this.waiting = [];
     this.load.pending -= waiting.length;

@@ -11,6 +11,11 @@ export const CLOSE_REASONS = ['peer', 'exchange', 'idle-timeout', 'max-age', 'ex
 
 export type CloseReason = (typeof CLOSE_REASONS)[number];
 
+/** Who would make a connection as soon as one more may be had. */
+export interface Starved {
+  dialMore(): void;
+}
+
 /** What is bounded. */
 export type LimitName = keyof LimitOptions;
 
@@ -42,6 +47,7 @@ export class UpstreamLoad {
   /** Requests that were refused, or not tried again, since this was full. Want of connections makes them wait instead. */
   readonly overflows: Record<Exclude<LimitName, 'connections'>, number> = { pending: 0, requests: 0, retries: 0 };
   readonly limits: LimitOptions;
+  private readonly starved = new Set<Starved>();
   private readonly name: string;
 
   /** @param name of the upstream, for messages. */
@@ -95,6 +101,30 @@ export class UpstreamLoad {
   onClosed(reason: CloseReason): void {
     this.open--;
     this.closed[reason]++;
+    if (this.starved.size > 0) this.feed();
+  }
+
+  onDialFailed(): void {
+    this.dialing--;
+    if (this.starved.size > 0) this.feed();
+  }
+
+  /** `limits.connections` kept it from making one: it is told when there is room. */
+  starve(one: Starved): void {
+    this.starved.add(one);
+  }
+
+  forget(one: Starved): void {
+    this.starved.delete(one);
+  }
+
+  /** Longest first, as many as there is room for. */
+  private feed(): void {
+    for (const one of [...this.starved]) {
+      if (this.areConnectionsFull) return;
+      this.starved.delete(one);
+      one.dialMore();
+    }
   }
 
   private overflow(limit: Exclude<LimitName, 'connections'>, what: string): ProxyError {

@@ -79,6 +79,23 @@ describe('a pool', () => {
     counts.open = 1;
   });
 
+  it('makes a connection for who waits, once the limit of its upstream has room again', async () => {
+    pool = makePool({}, { connections: 2 });
+    const other = new Pool(clock, network.connect, { ...TARGET, address: '10.0.0.2:80' }, optionsWith({}), counts);
+    const busy = await use(pool);
+    const elsewhere = await use(other);
+    const waiter = new Waiter();
+    pool.acquire(waiter, 'any', clock.now());
+    await turns();
+    expect([network.dials, waiter.connection]).toEqual([2, undefined]);
+    elsewhere.destroy(new ProxyError('PF_UPSTREAM_CLOSED', 'gone'));
+    await turns();
+    expect(network.dials).toBe(3);
+    expect(waiter.connection).not.toBe(undefined);
+    expect(waiter.connection).not.toBe(busy);
+    other.destroy(new ProxyError('PF_UPSTREAM_CLOSED', 'the test is over'));
+  });
+
   it('refuses at once what would wait beyond the limit of its upstream, and that is not tried elsewhere', () => {
     pool = makePool({}, { pending: 1 });
     network.isPatient = true;
