@@ -48,13 +48,14 @@ export class Ejections {
     this.scope = scope;
   }
 
-  /** An attempt has ended. */
-  settled(endpoint: Endpoint, outcome: Outcome, startedAtMs: number): void {
+  /** An attempt has ended. @param status of its answer's head; 0: none came. */
+  settled(endpoint: Endpoint, outcome: Outcome, startedAtMs: number, status: number): void {
     const { outlier } = endpoint;
     this.sweepTimer ??= this.clock.setTimer(this.options.intervalMs, this.sweep);
     if (isFailure(outcome)) this.scope.decisions.failed(endpoint.address, outcome, this.clock.now());
     if (outcome === 'success') {
       outlier.succeeded(this.clock.now());
+      if (status >= 500) outlier.noteFailure();
     } else if (isFailure(outcome) && !outlier.isOutdated(startedAtMs)) {
       const cause = outlier.failed(outcome);
       if (cause !== undefined) this.eject(endpoint, cause);

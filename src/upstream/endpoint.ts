@@ -20,7 +20,8 @@ export interface EndpointOwner {
   /** Where its attempts are counted, for its ejection. */
   readonly attempts: AttemptTally;
   /** A claim was settled; called after the endpoint counted it. */
-  onSettled(endpoint: Endpoint, outcome: Outcome, startedAtMs: number): void;
+  /** @param status of the answer's head; 0: none came. */
+  onSettled(endpoint: Endpoint, outcome: Outcome, startedAtMs: number, status: number): void;
 }
 
 /** Weight of a new sample in the latency, as TCP's smoothed round-trip time has it (RFC 6298 §2). */
@@ -91,22 +92,21 @@ export class Endpoint implements Candidate {
   }
 
   /** @internal Called by a claim, once. */
-  release(outcome: Outcome, { startedAtMs, isAnswered, isRetry }: Claim): void {
+  release(outcome: Outcome, { startedAtMs, status, isRetry }: Claim): void {
     this.inFlight--;
     this.owner.load.end(isRetry);
     this.outcomes[outcome]++;
     if (this.responseTime !== undefined) {
       if (isFailure(outcome)) this.responseTime.penalise();
-      else if (outcome === 'cancelled' && !isAnswered) this.responseTime.gaveUp(startedAtMs);
+      else if (outcome === 'cancelled' && status === 0) this.responseTime.gaveUp(startedAtMs);
     }
-    this.owner.onSettled(this, outcome, startedAtMs);
+    this.owner.onSettled(this, outcome, startedAtMs, status);
     if (this.isDraining && this.inFlight === 0) this.pool.close();
   }
 
   /** @internal Called by a claim when the head of an answer is there, of whatever status. */
   heard(status: number, tookMs: number, nowMs: number): void {
     this.heardAtMs = nowMs;
-    if (status >= 500) this.outlier.noteFailure();
     if (this.responseTime === undefined) return;
     if (status === 429) this.responseTime.penalise();
     else if (outcomeOfStatus(status) === 'success') this.responseTime.observe(tookMs, nowMs);
@@ -132,7 +132,8 @@ export class Claim {
   /** Monotonic ms. */
   readonly startedAtMs: number;
   private isSettled = false;
-  /** @internal */ isAnswered = false;
+  /** @internal Of the head of its answer; 0: none has come. */
+  status = 0;
   /** @internal */ readonly isRetry: boolean;
 
   constructor(endpoint: Endpoint, startedAtMs: number, isRetry: boolean) {
@@ -143,7 +144,7 @@ export class Claim {
 
   /** The head of an answer is there, of whatever status. */
   heard(nowMs: number, status: number): void {
-    this.isAnswered = true;
+    this.status = status;
     this.endpoint.heard(status, nowMs - this.startedAtMs, nowMs);
   }
 

@@ -39,7 +39,7 @@ export class FailureShare {
     this.all = all;
   }
 
-  /** No valid answer, or the head of one from 500 on. */
+  /** An attempt that has ended, without a valid answer or with one from 500 on; before `ended`. */
   failed(): void {
     this.failures++;
     this.all.failures++;
@@ -63,7 +63,7 @@ export class FailureShare {
   private judge(): string | undefined {
     const { all, options } = this;
     const failures = this.failures - this.ownFailuresBefore;
-    const requests = Math.max(failures, this.requests - this.ownRequestsBefore); // A head comes before its end.
+    const requests = this.requests - this.ownRequestsBefore;
     const otherRequests = all.requests - this.requests - this.otherRequestsBefore;
     const otherFailures = all.failures - this.failures - this.otherFailuresBefore;
     // Laplace's rule of succession: of the few attempts that the others have made, the next could as well have failed.

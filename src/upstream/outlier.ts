@@ -75,7 +75,7 @@ export class OutlierRecord {
     return this.isEjected && this.cause === cause;
   }
 
-  /** No valid answer, or the head of one from 500 on; that its attempt has ended is told apart. */
+  /** An attempt that ended without a valid answer, or with one from 500 on; that it has ended is told apart. */
   noteFailure(): void {
     this.window.failures++;
     this.share.failed();
@@ -100,12 +100,9 @@ export class OutlierRecord {
     const { options } = this;
     this.window.requests++;
     this.consecutiveFailures++;
-    if (outcome === 'gateway-error') {
-      this.consecutiveGatewayErrors++;
-    } else {
-      this.noteFailure(); // Of a gateway error the answer's head has told.
-      this.consecutiveLocalErrors++;
-    }
+    this.noteFailure();
+    if (outcome === 'gateway-error') this.consecutiveGatewayErrors++;
+    else this.consecutiveLocalErrors++;
     if (this.isEjected) return undefined;
     if (this.isOnProbation) return PROBATION[this.cause] === 'kept' ? this.cause : 'failures';
     if (isReached(options.consecutiveLocalErrors, this.consecutiveLocalErrors)) return 'local-errors';

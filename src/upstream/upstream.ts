@@ -178,14 +178,14 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope, Ha
     this.prober.watch([...this.byIdentity.values()].filter((endpoint) => endpoint.isSuspect));
   }
 
-  onSettled(endpoint: Endpoint, outcome: Outcome, startedAtMs: number): void {
+  onSettled(endpoint: Endpoint, outcome: Outcome, startedAtMs: number, status: number): void {
     this.outcomes[outcome]++;
     this.outlook.settled(outcome);
     if (endpoint.isDraining) {
       if (endpoint.inFlight === 0) this.leaving.delete(endpoint);
       return;
     }
-    if (outcome !== 'cancelled') this.ejections.settled(endpoint, outcome, startedAtMs);
+    if (outcome !== 'cancelled') this.ejections.settled(endpoint, outcome, startedAtMs, status);
   }
 
   /** What a registered sidecar said of itself (forward.ts). */
