@@ -1,11 +1,10 @@
 // What an operator can ask a running sidecar: why an endpoint is not picked, what would become of a request, what was decided last.
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { request } from 'undici';
 import { describe, expect, it } from 'vitest';
 import { startApp } from '../support/apps.ts';
+import { closedPort } from '../support/closed-port.ts';
 import { startSidecar, temporaryDirectory } from '../support/processes.ts';
 import type { RunningSidecar } from '../support/processes.ts';
 import { until } from '../support/until.ts';
@@ -19,15 +18,6 @@ interface Explained {
   readonly retry?: { readonly rule: string; readonly budgetLeft: number };
   readonly upstream?: { readonly name: string; readonly endpoints: readonly Record<string, unknown>[] };
   readonly decisions?: readonly Record<string, unknown>[];
-}
-
-/** A port on which nobody listens. */
-async function deadPort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 async function startCaller(addresses: readonly string[], upstream = '{}'): Promise<RunningSidecar> {
@@ -92,7 +82,7 @@ describe('GET /explain', () => {
 
   it('tells who was ejected, why, since when, and how it comes back', async () => {
     const app = await startApp();
-    const [well, dead] = [`127.0.0.1:${app.port}`, `127.0.0.1:${await deadPort()}`];
+    const [well, dead] = [`127.0.0.1:${app.port}`, `127.0.0.1:${await closedPort()}`];
     const sidecar = await startCaller([well, dead], '{ balancer: round-robin }');
     const find = async () => {
       const { upstream, pick } = await explain(sidecar, 'host=orders');

@@ -7,6 +7,7 @@ import { request } from 'undici';
 import type { Dispatcher } from 'undici';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { startApp } from '../support/apps.ts';
+import { closedPort } from '../support/closed-port.ts';
 import { pilotfish, startSidecar, temporaryDirectory } from '../support/processes.ts';
 import type { RunningSidecar } from '../support/processes.ts';
 import { adminJson } from '../support/topology.ts';
@@ -37,15 +38,6 @@ function call(sidecar: RunningSidecar, options: Partial<Dispatcher.RequestOption
   });
 }
 
-/** A port on which nobody listens. */
-async function deadPort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
 /** Counts the requests that reach it, and resets each. */
 async function startResetting(): Promise<{ readonly port: number; readonly received: string[] }> {
   const received: string[] = [];
@@ -73,7 +65,7 @@ async function metric(sidecar: RunningSidecar, name: string): Promise<string[]> 
 
 describe('a fixed answer', () => {
   it('stands in for an upstream that nobody can connect to, and says what for', async () => {
-    const dead = await deadPort();
+    const dead = await closedPort();
     const file = join(temporaryDirectory(), 'calm.json');
     writeFileSync(file, '{"items":[]}');
     const answer = `answer: { headers: { content-type: application/json }, bodyFile: ${file} }`;
@@ -105,7 +97,7 @@ describe('a fixed answer', () => {
   });
 
   it('HEAD gets its head alone, and the connection goes on', async () => {
-    const dead = await deadPort();
+    const dead = await closedPort();
     const sidecar = await caller(dead, dead, `orders: { fallback: { answer: { status: 203, body: four } } }`);
     const { statusCode, headers, body } = await call(sidecar, { method: 'HEAD' });
     expect([statusCode, headers['content-length'], await body.text()]).toEqual([203, '4', '']);
@@ -125,7 +117,7 @@ describe('a fixed answer', () => {
 
 describe('another upstream', () => {
   it('answers, with the whole content, and both are counted for what they did', async () => {
-    const [dead, standby] = [await deadPort(), await startApp()];
+    const [dead, standby] = [await closedPort(), await startApp()];
     const sidecar = await caller(
       dead,
       standby.port,
@@ -164,7 +156,7 @@ describe('another upstream', () => {
     const standby = await startApp((_request, response) => response.writeHead(500).end());
     const breaker = 'standby: { breaker: { consecutiveFailures: 3, open: 60s } }';
     const sidecar = await caller(
-      await deadPort(),
+      await closedPort(),
       standby.port,
       `orders: { ${QUICK}, fallback: { upstream: standby } }, ${breaker}`,
     );

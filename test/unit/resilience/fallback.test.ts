@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { FALLBACK_REASONS } from '../../../src/config/schema/upstream-fallback.ts';
 import { ProxyError, type ErrorCode, type ErrorFacts } from '../../../src/errors.ts';
 import { Body } from '../../../src/http/body.ts';
 import { writeCallFields } from '../../../src/http/call-fields.ts';
@@ -9,15 +10,6 @@ import { UPSTREAM_DEFAULTS, type FallbackOptions } from '../../../src/upstream/o
 import { FakeClock } from '../../support/fake-clock.ts';
 import { makeRequest } from '../upstream/fakes.ts';
 
-const ALL: FallbackOptions['reasons'] = [
-  'breaker-open',
-  'no-endpoint',
-  'connect-failed',
-  'timeout',
-  'reset',
-  'protocol-error',
-  'overflow',
-];
 const AT = { endpoint: '10.0.0.1:80' };
 const ANSWER = { status: 200, headers: { 'content-type': 'text/plain' }, body: { content: () => Buffer.from('calm') } };
 
@@ -45,7 +37,7 @@ const other: Handler = (request) => {
 };
 
 function fallbackOf(options: Partial<FallbackOptions>, next: Handler): Fallback {
-  const all = { reasons: ALL, statuses: [503], answer: undefined, upstream: undefined, ...options };
+  const all = { reasons: FALLBACK_REASONS, statuses: [503], answer: undefined, upstream: undefined, ...options };
   const context = { clock, retry: UPSTREAM_DEFAULTS.retry, decisions, callOf: () => ({ handle: other }) };
   return new Fallback(all, context, next);
 }
@@ -143,7 +135,7 @@ describe('another upstream is given', () => {
   it('a request once: where it fails there too, that is what the caller hears', async () => {
     const last = fallbackOf({ upstream: 'third' }, failing(failure('PF_NO_ENDPOINT')));
     const context = { clock, retry: UPSTREAM_DEFAULTS.retry, decisions, callOf: () => last };
-    const options = { reasons: ALL, statuses: [], answer: undefined, upstream: 'second' };
+    const options = { reasons: FALLBACK_REASONS, statuses: [], answer: undefined, upstream: 'second' };
     const first = new Fallback(options, context, failing(failure('PF_BREAKER_OPEN')));
     expect(await run(first.handle, makeRequest('GET', Body.empty, clock.now()))).toBe('PF_NO_ENDPOINT');
     expect(elsewhere).toEqual([]);

@@ -1,28 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ProxyError } from '../../../src/errors.ts';
-import { Body, type BodyReader, type BodySource } from '../../../src/http/body.ts';
+import { Body, type BodyReader } from '../../../src/http/body.ts';
 import { Headers } from '../../../src/http/headers.ts';
 import { MAX_REPLAY_BYTES, ReplayBody } from '../../../src/resilience/replay-body.ts';
+import { Source } from './source.ts';
 
 const WHY = new ProxyError('PF_UPSTREAM_CLOSED', 'reset');
-
-class Source implements BodySource {
-  isPaused = true;
-  cancelled: ProxyError | undefined = undefined;
-
-  pauseBody(): void {
-    this.isPaused = true;
-  }
-
-  resumeBody(): void {
-    this.isPaused = false;
-  }
-
-  cancelBody(reason: ProxyError): void {
-    this.cancelled = reason;
-  }
-}
 
 class Reader implements BodyReader {
   text = '';
@@ -52,7 +36,7 @@ function read(body: Body): Reader {
 
 function streamed(): { readonly source: Source; readonly original: Body; readonly replay: ReplayBody } {
   const source = new Source();
-  const original = new Body(source, undefined);
+  const original = source.body;
   return { source, original, replay: new ReplayBody(original) };
 }
 
@@ -196,7 +180,7 @@ describe('a body for several attempts', () => {
 describe('an attempt that gave up', () => {
   it('does not end the content of the one that took its place', () => {
     const source = new Source();
-    const original = new Body(source, undefined);
+    const original = source.body;
     const replay = new ReplayBody(original);
     const first = replay.open();
     first.read(new Reader());

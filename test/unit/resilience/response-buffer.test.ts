@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { ProxyError } from '../../../src/errors.ts';
-import { Body, type BodyReader, type BodySource } from '../../../src/http/body.ts';
+import { Body, type BodyReader } from '../../../src/http/body.ts';
 import { Headers } from '../../../src/http/headers.ts';
 import { ProxyResponse, type ProxyRequest } from '../../../src/http/message.ts';
 import { BufferSpace, responseBuffer } from '../../../src/resilience/response-buffer.ts';
@@ -10,6 +10,7 @@ import { UPSTREAM_DEFAULTS, type BufferOptions } from '../../../src/upstream/opt
 import { DeadlineLists } from '../../../src/util/deadline-list.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { makeRequest, turns } from '../upstream/fakes.ts';
+import { Source } from './source.ts';
 
 const OPTIONS: BufferOptions = { enabled: true, maxBytes: 1_000, waitMs: 1_000 };
 const ENDPOINT = '10.0.0.1:80';
@@ -21,29 +22,6 @@ beforeEach(() => {
   clock = new FakeClock();
   space = new BufferSpace();
 });
-
-/** Where the content of an answer comes from, and what was asked of it. */
-class Source implements BodySource {
-  readonly body: Body;
-  isPaused = true;
-  cancelled: ProxyError | undefined = undefined;
-
-  constructor(length?: number) {
-    this.body = new Body(this, length);
-  }
-
-  pauseBody(): void {
-    this.isPaused = true;
-  }
-
-  resumeBody(): void {
-    this.isPaused = false;
-  }
-
-  cancelBody(reason: ProxyError): void {
-    this.cancelled = reason;
-  }
-}
 
 interface Called {
   request: ProxyRequest;

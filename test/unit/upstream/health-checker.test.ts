@@ -7,6 +7,7 @@ import { HealthChecker } from '../../../src/upstream/health-checker.ts';
 import { runProbe } from '../../../src/upstream/health-probe.ts';
 import type { HealthProbe } from '../../../src/upstream/health-probe.ts';
 import { systemClock } from '../../../src/util/clock.ts';
+import { closedPort } from '../../support/closed-port.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { until } from '../../support/until.ts';
 
@@ -18,13 +19,6 @@ async function listening(server: Server): Promise<number> {
 
 function probe(port: number, what: HealthProbe, timeoutMs = 2_000): Promise<string | undefined> {
   return runProbe(systemClock, { host: '127.0.0.1', port, probe: what, timeoutMs }, new AbortController().signal);
-}
-
-async function closedPort(): Promise<number> {
-  const server = createTcpServer();
-  const port = await listening(server);
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 /** A gRPC server that answers every health check with this status (1 is SERVING), or refuses it. */
