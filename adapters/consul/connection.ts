@@ -18,6 +18,8 @@ export interface ConsulRequest {
   readonly isCatalog?: boolean;
   /** Statuses beside 2xx that are answers, not failures. */
   readonly accepts?: readonly number[];
+  /** Nobody looks at `text`: it is empty where the status is 2xx. */
+  readonly ignoresBody?: boolean;
   /** Called as pieces of the body arrive. */
   onProgress?(): void;
 }
@@ -112,10 +114,11 @@ export class Connection {
         bodyTimeout: BODY_TIMEOUT_MS,
       };
       const answer = await (request.isLongPoll === true ? pools.polls : pools.calls).request(options);
-      const text = await readBody(answer.body, request.onProgress?.bind(request));
       const { statusCode: status, headers } = answer;
-      if ((status >= 200 && status < 300) || request.accepts?.includes(status) === true)
-        return { status, headers, text };
+      const isSuccess = status >= 200 && status < 300;
+      const isKept = !isSuccess || request.ignoresBody !== true;
+      const text = await readBody(answer.body, isKept, request.onProgress?.bind(request));
+      if (isSuccess || request.accepts?.includes(status) === true) return { status, headers, text };
       throw refusal(status, text, request.path, token);
     } catch (thrown) {
       throw failure(thrown, request.path);
@@ -181,13 +184,17 @@ export function failure(thrown: unknown, path: string): RegistryError {
   return new RegistryError(kind, `consul ${path.split('/').slice(2, 4).join('/')}: ${what}`, { cause: thrown });
 }
 
-async function readBody(body: AsyncIterable<Buffer>, onProgress: (() => void) | undefined): Promise<string> {
+async function readBody(
+  body: AsyncIterable<Buffer>,
+  isKept: boolean,
+  onProgress: (() => void) | undefined,
+): Promise<string> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of body) {
     bytes += chunk.length;
     if (bytes > MAX_BODY_BYTES) throw new RegistryError('protocol', `consul: answer above ${MAX_BODY_BYTES} bytes`);
-    chunks.push(chunk);
+    if (isKept) chunks.push(chunk);
     onProgress?.();
   }
   return Buffer.concat(chunks).toString('utf8');

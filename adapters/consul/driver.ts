@@ -52,9 +52,12 @@ class ConsulDriver implements RegistryDriver {
   readonly calls: AgentCalls;
   private readonly ids = new Map<string, ListIds>();
   private readonly changes = new Map<string, CatalogChanges>();
+  /** By the key itself: whoever follows a service does so with one and the same. */
+  private readonly listedAtMs = new WeakMap<ServiceKey, number>();
   private readonly closing = new AbortController();
   private identity: Promise<string> | undefined = undefined;
   private lastIdentity = 'unknown';
+  private lastFailure: unknown = undefined;
 
   constructor(target: ConsulTarget, clock: Clock) {
     this.clock = clock;
@@ -72,11 +75,15 @@ class ConsulDriver implements RegistryDriver {
         clock: this.clock,
         ids,
         changes: this.changesOf(key),
+        listedAtMs: this.listedAtMs,
         followed: () => this.ids.size,
         epoch: () => this.epoch(),
       });
     } catch (error) {
-      if (!signal.aborted) this.identity = undefined; // Whoever answers next may be another agent.
+      if (!signal.aborted && error !== this.lastFailure) {
+        this.lastFailure = error; // The same one may reach all who follow a service: asked again once for all.
+        this.identity = undefined; // Whoever answers next may be another agent.
+      }
       throw error;
     } finally {
       if (this.ids.get(name) === ids) this.ids.delete(name);

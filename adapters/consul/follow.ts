@@ -13,6 +13,8 @@ export interface FollowOptions {
   readonly clock: Clock;
   readonly ids: ListIds;
   readonly changes: CatalogChanges;
+  /** When the list of a service was read last, by the clock; outlives a failure of following it. */
+  readonly listedAtMs: WeakMap<ServiceKey, number>;
   /** Services followed now: they share the connections. */
   followed(): number;
   epoch(signal: AbortSignal): Promise<string>;
@@ -41,6 +43,8 @@ const SPARE_POLLS = 8;
 /** Services looked at in a second at most, of all that have no query of their own, while the catalog changes without end. */
 const LOOKS_PER_SECOND = 2_000;
 const MIN_ROUND_MS = 250;
+/** Half of the driver's `silenceMs`, since nothing is heard in between: with 12,000 services and more, more of them are looked at. */
+const MAX_ROUND_MS = 6_000;
 /** Nothing that the two indexes do not tell (the address of a node, rights that were taken) stays unseen for longer, in ms. */
 const FULL_READ_MS = 60_000;
 
@@ -73,10 +77,13 @@ async function byQueries(follower: Follower): Promise<void> {
   }
 }
 
-/** A look at the index whenever anything in the catalog changed, and the list where that is another one. */
+/**
+ * A look at the index whenever anything in the catalog changed, and the list where that is another one. Where the list is
+ * new enough, it is read again only once changes can be heard of: while they cannot, each try would cost a list.
+ */
 async function byChanges(follower: Follower): Promise<void> {
-  const { clock, signal, changes, sink, connection, key } = follower;
-  const leave = changes.join();
+  const { clock, signal, changes, sink, connection, key, listedAtMs } = follower;
+  const { watch, leave } = changes.join();
   let readAtMs = -Infinity;
   const isDue = (): boolean => clock.now() - readAtMs >= FULL_READ_MS;
   const heard = (): boolean => {
@@ -84,17 +91,18 @@ async function byChanges(follower: Follower): Promise<void> {
     return isDue();
   };
   try {
+    if (clock.now() - (listedAtMs.get(key) ?? -Infinity) < FULL_READ_MS) await watch.after(0, signal);
     while (isCrowded(follower)) {
-      const seen = changes.version;
+      const seen = watch.version;
       const lookedAtMs = clock.now();
       if (isDue() || (await readIndex(connection, key, signal)) !== follower.index) {
         follower.index = 0;
         await readAfter(follower, 0);
         readAtMs = lookedAtMs - FULL_READ_MS * 0.2 * clock.random(); // So that they do not come all at once.
       } else sink.alive();
-      await changes.after(seen, heard, signal);
+      await watch.after(seen, signal, heard);
       const roundMs = Math.max(MIN_ROUND_MS, (follower.followed() / LOOKS_PER_SECOND) * 1_000);
-      const earlyMs = roundMs - (clock.now() - lookedAtMs);
+      const earlyMs = Math.min(MAX_ROUND_MS, roundMs) - (clock.now() - lookedAtMs);
       if (earlyMs > 0) await sleep(clock, earlyMs, signal);
     }
   } finally {
@@ -104,9 +112,10 @@ async function byChanges(follower: Follower): Promise<void> {
 
 /** Reads the list that comes after the one at hand, or the same one after `waitMs`. */
 async function readAfter(follower: Follower, waitMs: number): Promise<void> {
-  const { connection, key, ids, sink, signal, index } = follower;
+  const { connection, clock, key, ids, sink, signal, index, listedAtMs } = follower;
   const query = { after: { index, waitMs }, epoch: follower.identity, onProgress: () => sink.alive() };
   const { reading, index: next } = await readHealth(connection, key, ids, query, signal);
+  listedAtMs.set(key, clock.now());
   sink.reading(reading); // The core drops it where nothing changed.
   follower.index = next < index ? 0 : next; // One that goes back belongs to another history: from the beginning.
 }

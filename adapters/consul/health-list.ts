@@ -62,7 +62,8 @@ export async function readIndex(connection: Connection, key: ServiceKey, signal:
 
 /** Of an answer that could have been waited for; at least 1, since queries after 0 do not block. */
 export function indexOf({ headers }: ConsulAnswer): number {
-  const index = Number(headers['x-consul-index']);
+  const text = headers['x-consul-index'];
+  const index = typeof text === 'string' && /^\d+$/.test(text) ? Number(text) : NaN;
   if (!Number.isSafeInteger(index)) throw new RegistryError('protocol', 'consul: an answer without index');
   return Math.max(1, index);
 }
