@@ -1,5 +1,7 @@
 // What `registry.consul` and Consul's own variables say → where the agent is and who we are there. Nothing is opened yet.
+import { isIPv6 } from 'node:net';
 import { RegistryError } from '../../src/registry/types.ts';
+import { parseServerAddress, parseSocketAddress } from '../../src/util/server-address.ts';
 
 /** What `registry.consul` may say; every field is optional, Consul's own variables fill what is missing. */
 export interface ConsulOptions {
@@ -32,7 +34,7 @@ export interface ConsulTlsOptions {
 
 /** The options, complete and checked. */
 export interface ConsulTarget {
-  /** `http://host:port` or `https://host:port`, without a path and without credentials. */
+  /** `http://host:port` or `https://host:port`, always with the port, without a path and without credentials. */
   readonly origin: string;
   readonly socketPath: string | undefined;
   readonly datacenter: string | undefined;
@@ -57,7 +59,8 @@ export function consulTarget(options: unknown, env: Environment): ConsulTarget {
   const said = checked(options);
   const from = (name: string): string | undefined => (env[name] === '' ? undefined : env[name]);
   const isOwnAddress = said.address === undefined;
-  const address = said.address ?? from('CONSUL_HTTP_ADDR') ?? DEFAULT_ADDRESS;
+  const variable = (env['CONSUL_HTTP_ADDR'] ?? '').trim();
+  const address = said.address ?? (variable === '' ? DEFAULT_ADDRESS : variable);
   const asksTls = isOwnAddress && /^(1|t|true)$/i.test(from('CONSUL_HTTP_SSL') ?? '');
   const tls = completeTls(said.tls ?? {}, asksTls, from);
   const hasToken = said.token !== undefined || said.tokenFile !== undefined;
@@ -101,26 +104,18 @@ function completeTls(
   };
 }
 
-function parseAddress(address: string, hasTls: boolean): Pick<ConsulTarget, 'origin' | 'socketPath'> {
-  const unix = /^unix:\/\/(\/.+)$/.exec(address)?.[1];
-  if (unix !== undefined) return { origin: 'http://localhost', socketPath: unix };
-  const invalid = new RegistryError(
-    'invalid',
-    'consul: expected an address such as 127.0.0.1:8500 or https://host:8501',
-  );
-  const hasScheme = /^https?:\/\//i.test(address);
-  if (!hasScheme && address.includes('://')) throw invalid;
-  let url: URL;
-  try {
-    url = new URL(hasScheme ? address : `${hasTls ? 'https' : 'http'}://${address}`);
-  } catch {
-    throw invalid;
+function parseAddress(text: string, hasTls: boolean): Pick<ConsulTarget, 'origin' | 'socketPath'> {
+  const socketPath = parseSocketAddress(text);
+  if (socketPath !== undefined) return { origin: 'http://localhost', socketPath };
+  const address = parseServerAddress(text);
+  if (address === undefined) {
+    throw new RegistryError(
+      'invalid',
+      'consul: expected an address such as 127.0.0.1:8500, https://host:8501 or unix:///path',
+    );
   }
-  const isBare =
-    url.username === '' && url.password === '' && url.pathname === '/' && url.search === '' && url.hash === '';
-  if (!isBare || url.hostname === '') throw invalid;
-  const port = url.port === '' && !/:\d+$/.test(address) ? `:${url.protocol === 'https:' ? 8501 : 8500}` : '';
-  return { origin: `${url.protocol}//${url.host}${port}`, socketPath: undefined };
+  const { scheme = hasTls ? 'https' : 'http', host, port = scheme === 'https' ? 8501 : 8500 } = address;
+  return { origin: `${scheme}://${isIPv6(host) ? `[${host}]` : host}:${port}`, socketPath: undefined };
 }
 
 function checked(options: unknown): ConsulOptions {

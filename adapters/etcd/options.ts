@@ -1,5 +1,7 @@
 // What `registry.etcd` may say, checked and completed: from the configuration, a URL, or the variables of etcd's own tools.
+import { isIPv6 } from 'node:net';
 import { RegistryError } from '../../src/registry/types.ts';
+import { addressesOf, parseServerAddress } from '../../src/util/server-address.ts';
 
 /** PEM files of a TLS connection. They are read again when they change. */
 export interface EtcdTlsOptions {
@@ -57,7 +59,6 @@ const DEFAULT_PREFIX: Readonly<Record<EtcdFormat, string>> = {
   grpc: '',
   kratos: '/microservices',
 };
-const ENDPOINT = /^(?:(https?):\/\/)?(\[[0-9A-Fa-f:.]+\]|[^:/?#@[\]\s]+)(?::(\d{1,5}))?\/?$/;
 
 /** Throws RegistryError `invalid`; what is wrong is named, never repeated, since it may hold a password. */
 export function resolveOptions(
@@ -66,8 +67,7 @@ export function resolveOptions(
 ): EtcdSettings {
   const tls = options.tls ?? tlsOf(env);
   const isTlsNamed = Object.values(tls).some((path) => path !== undefined);
-  const fromEnv = (env['ETCDCTL_ENDPOINTS'] ?? '').split(',').map((part) => part.trim());
-  const given = options.endpoints ?? fromEnv.filter((part) => part !== '');
+  const given = options.endpoints ?? addressesOf(env['ETCDCTL_ENDPOINTS']);
   const endpoints = (given.length > 0 ? given : [`127.0.0.1:${DEFAULT_PORT}`]).map((text) =>
     parseEndpoint(text, isTlsNamed),
   );
@@ -87,12 +87,13 @@ export function resolveOptions(
 }
 
 function parseEndpoint(text: string, isTlsNamed: boolean): { readonly host: string; readonly isSecure: boolean } {
-  const [, scheme, host, port] = ENDPOINT.exec(text) ?? [];
-  if (host === undefined || Number(port ?? DEFAULT_PORT) > 65_535) {
+  const address = parseServerAddress(text);
+  if (address === undefined) {
     throw new RegistryError('invalid', 'registry.etcd.endpoints: expected http://host:port or https://host:port');
   }
+  const { scheme, host, port = DEFAULT_PORT } = address;
   const isSecure = scheme === undefined ? isTlsNamed : scheme === 'https';
-  return { host: `${host}:${port ?? DEFAULT_PORT}`, isSecure };
+  return { host: `${isIPv6(host) ? `[${host}]` : host}:${port}`, isSecure };
 }
 
 function userOf(options: EtcdOptions, env: Readonly<Record<string, string | undefined>>): EtcdUser | undefined {

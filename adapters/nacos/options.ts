@@ -1,5 +1,6 @@
 // What `registry.nacos` may say, checked, with the variables that Nacos' own tools use as the last word.
 import { RegistryError } from '../../src/registry/types.ts';
+import { addressesOf, parseServerAddress } from '../../src/util/server-address.ts';
 import { MAX_METADATA_BYTES } from '../../src/registry/record.ts';
 import { DEFAULT_METADATA_BYTES } from './record.ts';
 import { DEFAULT_GROUP, PUBLIC_NAMESPACE } from './names.ts';
@@ -76,7 +77,7 @@ const KNOWN: ReadonlySet<string> = new Set([
 export function nacosSettings(options: unknown, env: Readonly<Record<string, string | undefined>>): NacosSettings {
   const fields = asFields(options, '');
   for (const name of Object.keys(fields)) if (!KNOWN.has(name)) throw invalid(name, 'unknown');
-  const endpoints = list(fields['endpoints'] ?? fromEnv(env, 'NACOS_ADDR')?.split(',')).map(parseEndpoint);
+  const endpoints = list(fields['endpoints'] ?? addressesOf(env['NACOS_ADDR'])).map(parseEndpoint);
   const isTls = endpoints.some((endpoint) => endpoint.isTls);
   const driver = DRIVERS.find((name) => name === (fields['driver'] ?? 'grpc'));
   if (driver === undefined) throw invalid('driver', DRIVERS.join(', '));
@@ -105,14 +106,9 @@ export function sourceOf(settings: NacosSettings): string {
 }
 
 function parseEndpoint(value: unknown): NacosEndpoint & { readonly isTls: boolean } {
-  const match =
-    typeof value === 'string'
-      ? /^(?:(https?):\/\/)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(\d{1,5}))?\/?$/.exec(value.trim())
-      : null;
-  const port = Number(match?.[3] ?? DEFAULT_PORT);
-  const host = match?.[2];
-  if (host === undefined || port < 1 || port > 65_535) throw invalid('endpoints', 'host:port, without credentials');
-  return { host: host.replace(/^\[(.*)\]$/, '$1'), port, isTls: match?.[1] === 'https' };
+  const address = typeof value === 'string' ? parseServerAddress(value) : undefined;
+  if (address === undefined) throw invalid('endpoints', 'host:port, without credentials');
+  return { host: address.host, port: address.port ?? DEFAULT_PORT, isTls: address.scheme === 'https' };
 }
 
 function parseTls(fields: Readonly<Record<string, unknown>>): NacosTls {

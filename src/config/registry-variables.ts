@@ -1,4 +1,5 @@
 // Variables of the registries' own tools that say where the servers are: judged here too, so that `validate` sees what `run` would.
+import { addressesOf } from '../util/server-address.ts';
 import type { Problem } from './problem.ts';
 import {
   CONSUL_ADDRESS,
@@ -30,10 +31,9 @@ export function problemsOfRegistryVariables(tree: Tree, env: Environment): Probl
   const problems: Problem[] = [];
   for (const { name, type, field, form, isList } of ADDRESS_VARIABLES) {
     if (tree.get(['registry', 'type']) !== type || tree.get(['registry', type, field]) !== undefined) continue;
-    const text = env[name] ?? '';
-    for (const one of isList ? text.split(',') : [text]) {
-      if (one.trim() === '') continue;
-      const expected = problemOfAddress(one.trim(), form);
+    const text = (env[name] ?? '').trim();
+    for (const one of isList ? addressesOf(text) : text === '' ? [] : [text]) {
+      const expected = problemOfAddress(one, form);
       if (expected === undefined) continue;
       problems.push({ where: name, path: `registry.${type}.${field}`, found: 'a text that is not shown', expected });
     }

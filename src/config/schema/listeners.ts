@@ -1,7 +1,8 @@
 // `listeners:` and `admin:` the sockets that this process binds.
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import { adminAddress, integer, isHostName, isLoopback, listenAddress, parseHostPort, readText } from './scalar.ts';
+import { isHostName } from '../../util/host-name.ts';
+import { adminAddress, integer, isLoopback, listenAddress, parseHostPort, readText } from './scalar.ts';
 
 const passthroughHost = readText('host[:port]', 'a host name or an address, with or without :port', (value) => {
   const host = value.toLowerCase();

@@ -1,6 +1,7 @@
 // The small words of the configuration file: durations, sizes, addresses, names. The section schemas are built from them.
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { isHostName } from '../../util/host-name.ts';
 import { parseDuration, parseSize } from '../../util/units.ts';
 
 // One parse per start and per reload: zod's compiled parsers would cost more (time, memory, `new Function`) than they save.
@@ -21,7 +22,6 @@ export type AdminAddress =
 /** Longest duration anywhere: what a timer of Node can hold is 24.8 days; a day is more than any wait here should last. */
 const DAY_MS = 86_400_000;
 const MAX_SIZE_BYTES = 1_073_741_824;
-const HOST_NAME = /^(?=.{1,253}$)[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,62})(?:\.[A-Za-z0-9_][A-Za-z0-9_-]{0,62}){0,126}$/;
 /** Control characters, and spaces at the ends, where names go into logs, headers and registries. */
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]|^\s|\s$/;
 
@@ -143,11 +143,6 @@ export function parseAdminAddress(value: string): AdminAddress | undefined {
   }
   const address = parseHostPort(value, 0);
   return address === undefined ? undefined : { kind: 'tcp', ...address };
-}
-
-/** An IPv4 address or a name that DNS could hold (underscores allowed); digits and dots that are no address are neither. */
-export function isHostName(value: string): boolean {
-  return isIP(value) === 4 || (HOST_NAME.test(value) && !/^[\d.]+$/.test(value));
 }
 
 /** `host:port`, with brackets where the host is IPv6. */

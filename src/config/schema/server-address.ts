@@ -1,10 +1,6 @@
 // Where a registry's server is: `host:port` or an http(s) URL, and nothing else in it. Who we are there has fields of its own.
-import { isIP } from 'node:net';
 import { z } from 'zod';
-import { isHostName } from './scalar.ts';
-
-/** The parts of an address that an adapter takes; whatever else a URL could hold (path, query, fragment) has no meaning. */
-const ADDRESS = /^(?:https?:\/\/)?(?:\[([^\]]{1,64})\]|([^:/?#@[\]]{1,253}))(?::(\d{1,5}))?\/?$/i;
+import { parseServerAddress, parseSocketAddress } from '../../util/server-address.ts';
 
 /** How the servers of one registry are named, and what takes the credentials that do not belong into an address. */
 export interface AddressForm {
@@ -34,12 +30,9 @@ export const NACOS_ADDRESS: AddressForm = {
 
 /** What an address should have been, in the words of Problem; undefined where it is one. Never repeats the text. */
 export function problemOfAddress(text: string, form: AddressForm): string | undefined {
-  if (form.allowsSocket === true && /^unix:\/\/\/[^\u0000-\u001f]+$/.test(text)) return undefined;
+  if (form.allowsSocket === true && parseSocketAddress(text) !== undefined) return undefined;
   if (text.includes('@')) return `${form.what}, without credentials: those go into ${form.credentials}`;
-  const [, bracketed, plain, port] = ADDRESS.exec(text) ?? [];
-  const isHost = bracketed === undefined ? isHostName(plain ?? '') : isIP(bracketed) === 6;
-  const isPort = port === undefined || (Number(port) >= 1 && Number(port) <= 65_535);
-  return isHost && isPort ? undefined : form.what;
+  return parseServerAddress(text) === undefined ? form.what : undefined;
 }
 
 /** One server of a registry, as text. */

@@ -1,7 +1,8 @@
 // `service:` our own service: what is registered, where the app listens, how its health is told.
 import { z } from 'zod';
 import { checkOptions, grpcService, healthPath, onlyOneProbe } from './health-probe.ts';
-import { duration, endpoint, integer, isHostName, metadataValue, parseHostPort, readText, text } from './scalar.ts';
+import { isHostName } from '../../util/host-name.ts';
+import { duration, endpoint, integer, metadataValue, parseHostPort, readText, text } from './scalar.ts';
 import { isIP } from 'node:net';
 
 /** `service.health`: checked by this sidecar, and what the registration depends on. */

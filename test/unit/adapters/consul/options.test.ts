@@ -9,7 +9,7 @@ describe('options', () => {
     [{}, { CONSUL_HTTP_ADDR: 'x:2', CONSUL_HTTP_SSL: 'true' }, 'https://x:2'],
     [{ address: 'h:1' }, { CONSUL_HTTP_SSL: 'true', CONSUL_CACERT: '/ca' }, 'http://h:1'],
     [{}, { CONSUL_HTTP_ADDR: 'https://x' }, 'https://x:8501'],
-    [{ address: 'https://h:443' }, {}, 'https://h'],
+    [{ address: 'https://h:443' }, {}, 'https://h:443'],
     [{ address: 'h', tls: { enabled: true } }, {}, 'https://h:8501'],
     [{ address: '[::1]:8500' }, {}, 'http://[::1]:8500'],
     [{ address: 'unix:///run/consul.sock' }, {}, 'http://localhost'],
