@@ -6,7 +6,7 @@ export interface Report {
   /** Lists that reached an upstream, and instances in them. */
   readonly services: number;
   readonly instances: number;
-  /** Changes that reached their picker since the last `reset`. */
+  /** Changes that reached their picker since it last answered. */
   readonly seen: readonly Seen[];
   /** 99th percentile of the event loop's delay since the last `reset`, in ms. */
   readonly loopP99Ms: number;
@@ -25,9 +25,15 @@ export interface Seen {
 
 /** A change as who made it saw it. */
 export interface Made {
+  readonly id: string;
   readonly at: string;
   /** When the registry had acknowledged it. */
   readonly acknowledgedUs: number;
+}
+
+/** The last change of each instance that was changed, by its id: what a picker holds in the end if none is lost. `made` in order. */
+export function lastOf(made: readonly Made[]): Map<string, string> {
+  return new Map(made.map(({ id, at }) => [id, at]));
 }
 
 /** What a process of the fleet answers to `state`. */

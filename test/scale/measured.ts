@@ -7,12 +7,19 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { killAtExit } from '../support/children.ts';
 import { until } from '../support/until.ts';
-import { cpuSeconds, delay, residentMb, type Report } from './figures.ts';
+import { cpuSeconds, delay, lastOf, residentMb, type Made, type Report, type Seen } from './figures.ts';
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
-/** What a stretch of time cost. */
+/** How long the last changes may take to be seen, in ms; what takes longer is lost. */
+const SEEN_WITHIN_MS = 60_000;
+const ASK_EVERY_MS = 50;
+
+/** What a stretch of time cost, and what became of the changes that were made in it. */
 export interface Stretch extends Report {
+  readonly made: readonly Made[];
+  /** Instances whose last change has not been seen. */
+  readonly missing: number;
   /** Share of one core. */
   readonly cpu: number;
   readonly residentMb: number;
@@ -54,21 +61,34 @@ export class MeasuredSidecar {
     return performance.now() - startMs;
   }
 
-  /** Runs `work` and a little more, so that what it changed last is seen. */
-  async during(work: () => Promise<unknown>, lastMs = 2_000): Promise<Stretch> {
+  /** Runs `work`, whose cost is told, and waits until the last change of each instance has been seen, a minute at most. */
+  async during(work: () => Promise<readonly Made[]>): Promise<Stretch> {
     await this.ask('reset');
     const [startMs, before] = [performance.now(), cpuSeconds(this.pid)];
-    await work();
+    const made = await work();
     const seconds = (performance.now() - startMs) / 1_000;
     const cpu = (cpuSeconds(this.pid) - before) / seconds;
-    await delay(lastMs);
-    return { ...(await this.ask('report')), cpu, seconds, residentMb: residentMb(this.pid) };
+    const report = await this.ask('report');
+    const { seen, missing } = await this.lastSeen(made, report.seen);
+    return { ...report, made, seen, missing, cpu, seconds, residentMb: residentMb(this.pid) };
   }
 
   async close(): Promise<void> {
     this.child.kill('SIGKILL');
     rmSync(this.directory, { recursive: true });
     if (this.child.exitCode === null && this.child.signalCode === null) await once(this.child, 'exit');
+  }
+
+  private async lastSeen(made: readonly Made[], before: readonly Seen[]): Promise<{ seen: Seen[]; missing: number }> {
+    const awaited = lastOf(made);
+    const seen: Seen[] = [];
+    const startMs = performance.now();
+    for (let news = before; ; news = (await this.ask('report')).seen) {
+      seen.push(...news);
+      for (const { id, at } of news) if (awaited.get(id) === at) awaited.delete(id);
+      if (awaited.size === 0 || performance.now() - startMs > SEEN_WITHIN_MS) return { seen, missing: awaited.size };
+      await delay(ASK_EVERY_MS);
+    }
   }
 
   private get pid(): number {

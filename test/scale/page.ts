@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { percentile } from './figures.ts';
 import type { Stormed } from './storm.ts';
-import type { Watched } from './watching.ts';
+import type { Latencies, Watched } from './watching.ts';
 
 /** Event loop's delay that a sidecar may have under all changes, in ms. */
 const LOOP_BAR_MS = 20;
@@ -62,7 +62,7 @@ function watchParts(watched: readonly Watched[]): string[] {
   const single = watched.map(({ registry, plan, single: at, bars }) => [
     registry,
     plan.title,
-    String(at.whole.length),
+    ...fates(at),
     ms(percentile(at.ack, 0.99)),
     ms(percentile(at.whole, 0.5)),
     judged(percentile(at.whole, 0.99), bars.single),
@@ -72,6 +72,7 @@ function watchParts(watched: readonly Watched[]): string[] {
     registry,
     plan.title,
     at.changesPerSecond.toFixed(0),
+    ...fates(at),
     ms(percentile(at.ack, 0.99)),
     ms(percentile(at.whole, 0.5)),
     judged(percentile(at.whole, 0.99), bars.many),
@@ -87,20 +88,14 @@ function watchParts(watched: readonly Watched[]): string[] {
       'begins to write a record, the registry’s own work included, to when the picker of that service has it (where a ' +
       'service changes faster than 50 times a second, changes that a later one of the same instance overtook are not ' +
       'counted). *Acknowledged*: from there to when the registry has told the writer; what comes *after the ' +
-      'acknowledgement* is the sidecar’s own part, and the registry’s in telling it.',
+      'acknowledgement* is the sidecar’s own part, and the registry’s in telling it. After the last acknowledgement it is ' +
+      'waited, for a minute at most, until the last change of each instance is in the picker; *missing*: instances of which ' +
+      'it never was.',
     'At rest:',
     table(['registry', '', 'all lists there', 'memory', 'CPU', 'requests/s to the registry'], rest),
     'One change at a time:',
     table(
-      [
-        'registry',
-        '',
-        'changes seen',
-        'acknowledged p99',
-        'change to picker p50',
-        'p99',
-        'after the acknowledgement p99',
-      ],
+      ['registry', '', ...FATES, 'acknowledged p99', 'change to picker p50', 'p99', 'after the acknowledgement p99'],
       single,
     ),
     'Changes all the time:',
@@ -109,6 +104,7 @@ function watchParts(watched: readonly Watched[]): string[] {
         'registry',
         '',
         'changes/s',
+        ...FATES,
         'acknowledged p99',
         'change to picker p50',
         'p99',
@@ -165,6 +161,15 @@ function stormParts(stormed: readonly Stormed[]): string[] {
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+const FATES = ['changes made', 'seen', 'missing'];
+
+/** Those that are neither seen nor missing were overtaken by a later one of the same instance. */
+function fates({ made, whole, missing }: Latencies): string[] {
+  return [made, whole.length]
+    .map((count) => count.toLocaleString('en'))
+    .concat(`${missing} (${missing > 0 ? 'miss' : 'pass'})`);
 }
 
 function judged(figure: number, bar: number): string {

@@ -30,11 +30,11 @@ subscribe('undici:request:create', () => httpRequests++);
 
 process.on('message', (message) => {
   if (message === 'reset') {
-    seen = [];
     httpRequests = 0;
     loop.reset();
   }
   const instances = [...sizes.values()].reduce((sum, size) => sum + size, 0);
   const loopP99Ms = loop.percentile(99) / 1e6;
   process.send?.({ services: sizes.size, instances, seen, loopP99Ms, httpRequests } satisfies Report);
+  seen = [];
 });

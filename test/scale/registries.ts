@@ -51,7 +51,7 @@ export function instancesOf(service: number, count: number): ServiceInstance[] {
 async function changed(instance: ServiceInstance, write: (instance: ServiceInstance) => Promise<void>): Promise<Made> {
   const at = String(nowUs());
   await write({ ...instance, metadata: { ...instance.metadata, [STAMP]: at } });
-  return { at, acknowledgedUs: nowUs() };
+  return { id: instance.id, at, acknowledgedUs: nowUs() };
 }
 
 async function openEtcd(): Promise<ScaleRegistry> {

@@ -1,6 +1,6 @@
 // One sidecar that watches much: what it costs at rest, and how long a change takes to its picker.
 import type { ServiceInstance } from '../../src/registry/types.ts';
-import { delay, type Made, type Seen } from './figures.ts';
+import { delay, type Made } from './figures.ts';
 import { MeasuredSidecar, type Stretch } from './measured.ts';
 import { instancesOf, type ScaleRegistry } from './registries.ts';
 
@@ -14,8 +14,11 @@ export interface WatchPlan {
   readonly manyS: number;
 }
 
-/** Of changes that reached their picker, in ms, in no order. */
+/** What became of changes; times of those that reached their picker in ms, in no order. */
 export interface Latencies {
+  readonly made: number;
+  /** Instances whose last change never reached the picker. */
+  readonly missing: number;
   /** From when the writer began. */
   readonly whole: readonly number[];
   /** From when the registry had acknowledged it; below 0 where the picker was first. */
@@ -24,7 +27,7 @@ export interface Latencies {
   readonly ack: readonly number[];
 }
 
-type Cost = Omit<Stretch, 'seen'>;
+type Cost = Omit<Stretch, 'made' | 'seen' | 'missing'>;
 
 /** Figures of one plan on one registry. */
 export interface Watched {
@@ -53,34 +56,36 @@ export async function watchMuch(registry: ScaleRegistry, plan: WatchPlan): Promi
   try {
     const readyMs = await sidecar.complete(services, all.length);
     await delay(3_000); // What the start left behind is collected.
-    const counted = async (work: () => Promise<unknown>): Promise<Stretch & { readonly requestsPerSecond: number }> => {
+    const counted = async (
+      work: () => Promise<readonly Made[]>,
+    ): Promise<Stretch & { readonly requestsPerSecond: number }> => {
       const before = await registry.requests();
       let after: number | undefined;
       const stretch = await sidecar.during(async () => {
-        await work();
+        const made = await work();
         after = await registry.requests();
+        return made;
       });
       const requests = before === undefined || after === undefined ? stretch.httpRequests : after - before;
       return { ...stretch, requestsPerSecond: requests / stretch.seconds };
     };
-    const rest = await counted(() => delay(restS * 1_000));
-    let made: readonly Made[] = [];
-    const single = await sidecar.during(async () => (made = await changeOneByOne(registry, all, singles)));
-    const singleLatencies = latencies(made, single.seen);
-    const many = await counted(async () => (made = await changeAtRate(registry, all, manyS)));
-    const { seen, ...cost } = many;
-    const load = { ...cost, ...latencies(made, seen), changesPerSecond: made.length / many.seconds };
+    const rest = await counted(() => delay(restS * 1_000).then(() => []));
+    const single = latencies(await sidecar.during(() => changeOneByOne(registry, all, singles)));
+    const { made, seen, missing, ...cost } = await counted(() => changeAtRate(registry, all, manyS));
+    const many = { ...cost, ...latencies({ made, seen, missing }), changesPerSecond: made.length / cost.seconds };
     const { title, bars } = registry;
-    return { registry: title, plan, bars, readyMs, rest, single: singleLatencies, many: load };
+    return { registry: title, plan, bars, readyMs, rest, single, many };
   } finally {
     await sidecar.close();
   }
 }
 
-function latencies(made: readonly Made[], seen: readonly Seen[]): Latencies {
+function latencies({ made, seen, missing }: Pick<Stretch, 'made' | 'seen' | 'missing'>): Latencies {
   const acknowledged = new Map(made.map(({ at, acknowledgedUs }) => [at, acknowledgedUs]));
   const arrived = seen.filter(({ at }) => acknowledged.has(at));
   return {
+    made: made.length,
+    missing,
     whole: arrived.map(({ at, seenUs }) => (seenUs - Number(at)) / 1_000),
     afterAck: arrived.map(({ at, seenUs }) => (seenUs - (acknowledged.get(at) ?? 0)) / 1_000),
     ack: made.map(({ at, acknowledgedUs }) => (acknowledgedUs - Number(at)) / 1_000),
@@ -100,7 +105,10 @@ async function changeOneByOne(
   return made;
 }
 
-/** Open loop: a change is begun when it is due, whatever became of those before. */
+/**
+ * Open loop: a change is begun when it is due, whatever became of those before; but not before the one of the same instance has
+ * been acknowledged, else nobody could say which of the two is the last.
+ */
 async function changeAtRate(
   registry: ScaleRegistry,
   all: readonly ServiceInstance[],
@@ -112,7 +120,9 @@ async function changeAtRate(
     const elapsedS = (performance.now() - startMs) / 1_000;
     if (elapsedS >= seconds) return Promise.all(running);
     for (const due = elapsedS * registry.changesPerSecond; running.length < due;) {
-      running.push(registry.change(pick(all, running.length)));
+      const at = running.length;
+      const change = (): Promise<Made> => registry.change(pick(all, at));
+      running.push(running[at - all.length]?.then(change) ?? change());
     }
     await delay(2);
   }
