@@ -1,19 +1,11 @@
 // The figures as docs/scale.md, the same on the terminal.
-import { readFileSync } from 'node:fs';
-import { cpus, release, totalmem } from 'node:os';
+import type { Machine, RunFacts } from './facts.ts';
 import { percentile } from './figures.ts';
 import type { Stormed } from './storm.ts';
 import type { Latencies, Watched } from './watching.ts';
 
 /** Event loop's delay that a sidecar may have under all changes, in ms. */
 const LOOP_BAR_MS = 20;
-
-/** What a run has to say beside its figures. */
-export interface RunFacts {
-  readonly command: string;
-  readonly startedLoad: number;
-  readonly seconds: number;
-}
 
 /** All of one run, or of several put together. */
 export interface Run {
@@ -22,25 +14,25 @@ export interface Run {
   readonly facts: readonly RunFacts[];
 }
 
-export function page({ watched, stormed, facts }: Run): string {
-  const system = /^PRETTY_NAME="(.*)"$/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? 'Linux';
-  const commands = facts.map(({ command, seconds: took }) => `\`${command}\` (${took} s)`).join(' and ');
+/** @param joinedBy the command that put earlier runs together; undefined: the run was one. */
+export function page({ watched, stormed, facts }: Run, joinedBy: string | undefined): string {
+  const commands = facts
+    .map(({ command, seconds: took, date }) => `\`${command}\` (${took} s) on ${date}`)
+    .join(' and ');
   const parts = [
     '# Scale',
-    `Written by ${commands} on ${new Date().toISOString().slice(0, 10)}; not edited by hand. Real servers on ` +
-      'the same machine, one member each, with their default limits. CPU is user + system of the sidecar by the ' +
+    `Measured by ${commands}${joinedBy === undefined ? '' : `, put together by \`${joinedBy}\``}; not edited by hand. Real ` +
+      'servers on the same machine, one member each, with their default limits. CPU is user + system of the sidecar by the ' +
       'kernel’s accounting, in parts of one core.',
+    ...(facts.some(({ isQuick }) => isQuick) ? ['**A tenth of the size: a look, not a result.**'] : []),
     table(
       ['machine', ''],
       [
-        [
-          'CPU',
-          `${cpus()[0]?.model.trim() ?? '?'}, ${cpus().length} cores, shared with the registry and who changes it`,
-        ],
+        ['CPU', told(facts, ({ cpu, cores }) => `${cpu}, ${cores} cores, shared with the registry and who changes it`)],
         ['load average', facts.map(({ startedLoad }) => startedLoad.toFixed(1)).join(', ') + ' before the run'],
-        ['memory', `${Math.round(totalmem() / 2 ** 30)} GB`],
-        ['system', `${system}, Linux ${release()}`],
-        ['Node', process.versions.node],
+        ['memory', told(facts, ({ memoryGb }) => `${memoryGb} GB`)],
+        ['system', told(facts, ({ system }) => system)],
+        ['Node', told(facts, ({ node }) => node)],
       ],
     ),
     ...watchParts(watched),
@@ -49,11 +41,22 @@ export function page({ watched, stormed, facts }: Run): string {
   return `${parts.join('\n\n')}\n`;
 }
 
+/** Of the machines of all runs, each value once. */
+function told(facts: readonly RunFacts[], read: (machine: Machine) => string): string {
+  return [...new Set(facts.map(({ machine }) => read(machine)))].join('; ');
+}
+
+/** Like `1,000 services × 10`. */
+function titleOf({ services, instances }: Watched['plan']): string {
+  const [many, each] = [services, instances].map((count) => count.toLocaleString('en'));
+  return `${many ?? ''} ${services === 1 ? 'service' : 'services'} × ${each ?? ''}`;
+}
+
 function watchParts(watched: readonly Watched[]): string[] {
   if (watched.length === 0) return [];
   const rest = watched.map(({ registry, plan, readyMs, rest: at }) => [
     registry,
-    plan.title,
+    titleOf(plan),
     seconds(readyMs),
     `${at.residentMb.toFixed(0)} MB`,
     share(at.cpu),
@@ -61,7 +64,7 @@ function watchParts(watched: readonly Watched[]): string[] {
   ]);
   const single = watched.map(({ registry, plan, single: at, bars }) => [
     registry,
-    plan.title,
+    titleOf(plan),
     ...fates(at),
     ms(percentile(at.ack, 0.99)),
     ms(percentile(at.whole, 0.5)),
@@ -70,7 +73,7 @@ function watchParts(watched: readonly Watched[]): string[] {
   ]);
   const many = watched.map(({ registry, plan, many: at, bars }) => [
     registry,
-    plan.title,
+    titleOf(plan),
     at.changesPerSecond.toFixed(0),
     ...fates(at),
     ms(percentile(at.ack, 0.99)),

@@ -6,7 +6,6 @@ import { instancesOf, type ScaleRegistry } from './registries.ts';
 
 /** How much, and how long it is looked at. */
 export interface WatchPlan {
-  readonly title: string;
   readonly services: number;
   readonly instances: number;
   readonly restS: number;
