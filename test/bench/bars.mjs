@@ -26,7 +26,12 @@ export function judge({ A, B, E, F }) {
     bar('memory per idle connection', idle && idle.manyBytes / 1_000, 6, 'kB'),
     bar('ready after start', start?.readyMs, 300, 'ms'),
     bar('memory at rest', start?.rssMb, 80, 'MB'),
-    bar('failed requests when a copy is killed', killed && killed.failedGet + killed.failedPost, 0, ''),
+    bar(
+      'failed requests when a copy is killed, but for `POST`s lost in it',
+      killed && killed.failedGet + killed.failedPost,
+      0,
+      '',
+    ),
     bar('p99.9 when a copy is killed', killed?.p999Ms, 25, 'ms'),
   ];
 }

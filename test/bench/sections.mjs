@@ -102,13 +102,16 @@ export function killSection({ rows, perSecond, seconds, rounds }) {
   return section(
     'F. A copy killed',
     `${perSecond} requests/s, open loop, latency from the time a request was due; three copies, one killed −9; ${rounds} ` +
-      `rounds of ${seconds} s, latencies after 2 s.`,
-    ['', 'requests', 'failed GET', 'failed POST', 'p50 ms', 'p99 ms', 'p99.9 ms', 'max ms', 'failures'],
+      `rounds of ${seconds} s, latencies after 2 s. *Lost*: \`POST\`s that were under way while the copy died and ended with ` +
+      'their connection. It may have executed them, so none of them may be sent again; how many there are is chance, and no ' +
+      'proxy’s merit. *Failed*: all others.',
+    ['', 'requests', 'failed GET', 'failed POST', 'lost POST', 'p50 ms', 'p99 ms', 'p99.9 ms', 'max ms', 'failures'],
     rows.map((row) => [
       row.title,
       whole(row.requests),
       row.failedGet,
       row.failedPost,
+      row.lostPost,
       ...[row.p50Ms, row.p99Ms, row.p999Ms, row.maxMs].map((ms) => ms.toFixed(1)),
       row.reasons,
     ]),

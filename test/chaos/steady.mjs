@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { treeDescriptors, treeRssBytes } from '../bench/accounting.mjs';
+import { epochMs } from '../bench/epoch.mjs';
 import { parse } from '../bench/json.mjs';
 import { output } from '../bench/processes.mjs';
 import { percentile } from '../bench/statistics.mjs';
@@ -87,11 +88,6 @@ export async function underLoad(stage, { warmSeconds = stage.isShort ? 2 : 3, se
     facts: { dead: stage.isAlive ? 0 : 1 },
   };
   return { figures, answered, begunAt, struckMs };
-}
-
-/** ms since 1970, as exact as the clock of the process. */
-export function epochMs() {
-  return performance.timeOrigin + performance.now();
 }
 
 /** Descriptors of the proxy once they are back where they were, or after a while. @param {import('./stage.mjs').Stage} stage @param {number} before */

@@ -3,7 +3,8 @@ import { fileURLToPath } from 'node:url';
 import { parse } from '../../bench/json.mjs';
 import { output } from '../../bench/processes.mjs';
 import { atMost, nothingFailed } from '../bars.mjs';
-import { epochMs, underLoad } from '../steady.mjs';
+import { epochMs } from '../../bench/epoch.mjs';
+import { underLoad } from '../steady.mjs';
 import { SERVICE } from '../service.mjs';
 
 const MARGIN_MS = 60_000;

@@ -3,7 +3,8 @@ import { connect } from 'node:net';
 import { atMost, nothingAvoidableFailed, nothingFailed } from '../bars.mjs';
 import { percentile } from '../../bench/statistics.mjs';
 import { attemptsOf } from '../sidecar.mjs';
-import { epochMs, PER_SECOND, underLoad } from '../steady.mjs';
+import { epochMs } from '../../bench/epoch.mjs';
+import { PER_SECOND, underLoad } from '../steady.mjs';
 
 /** After a thaw: until what had reached the copy is written down. */
 const THAW_MS = 500;
