@@ -220,7 +220,11 @@ export class ServerExchange implements BodyWriterOwner, DeadlineOwner {
     const whole = hasNoBody ? undefined : body.takeWhole(MAX_JOINED_BYTES);
     if (whole !== undefined && framing === FRAMING_CLOSE) framing = body.received;
     const isReusable =
-      this.isPersistent && this.isInputDone && framing !== FRAMING_CLOSE && !owner.isClosing && !context.endsConnections;
+      this.isPersistent &&
+      this.isInputDone &&
+      framing !== FRAMING_CLOSE &&
+      !owner.isClosing &&
+      !context.endsConnections;
     const connection = isReusable
       ? request.httpVersion === 10
         ? 'Connection: keep-alive\r\n'
