@@ -17,3 +17,9 @@ export function answerFraming(response: ProxyResponse, request: ProxyRequest): n
   if (body.isEmpty) return 0;
   return body.length ?? (request.httpVersion === 11 ? FRAMING_CHUNKED : FRAMING_CLOSE);
 }
+
+/** The line that tells a client whether the connection persists (RFC 9112 §9.3): nothing where that is what its version expects. */
+export function connectionField(mayReuse: boolean, request: ProxyRequest): string {
+  if (!mayReuse) return 'Connection: close\r\n';
+  return request.httpVersion === 10 ? 'Connection: keep-alive\r\n' : '';
+}

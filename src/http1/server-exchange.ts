@@ -8,7 +8,7 @@ import { type ProxyRequest } from '../http/message.ts';
 import type { ServingContext } from '../http/serving.ts';
 import { Deadline, type DeadlineOwner } from '../util/deadline-list.ts';
 import { clientClosed, type AcceptedRequest } from './accept-request.ts';
-import { answerFraming, isBodyless } from './answer-framing.ts';
+import { answerFraming, connectionField, isBodyless } from './answer-framing.ts';
 import { BodyWriter, type BodyWriterOwner } from './body-writer.ts';
 import { ChunkedDecoder } from './chunked-decoder.ts';
 import { REQUEST_HEAD } from './head-reader.ts';
@@ -219,18 +219,9 @@ export class ServerExchange implements BodyWriterOwner, DeadlineOwner {
     let framing = answerFraming(response, request);
     const whole = hasNoBody ? undefined : body.takeWhole(MAX_JOINED_BYTES);
     if (whole !== undefined && framing === FRAMING_CLOSE) framing = body.received;
-    const isReusable =
-      this.isPersistent &&
-      this.isInputDone &&
-      framing !== FRAMING_CLOSE &&
-      !owner.isClosing &&
-      !context.endsConnections;
-    const connection = isReusable
-      ? request.httpVersion === 10
-        ? 'Connection: keep-alive\r\n'
-        : ''
-      : 'Connection: close\r\n';
-    this.mayReuse = isReusable;
+    const mayPersist = this.isPersistent && !owner.isClosing && !context.endsConnections;
+    this.mayReuse = mayPersist && this.isInputDone && framing !== FRAMING_CLOSE;
+    const connection = connectionField(this.mayReuse, request);
     const head = responseHead(response, framing, connection, httpDate(context.clock));
     if (hasNoBody) {
       body.cancel(clientClosed('an answer without content'));
