@@ -1,7 +1,8 @@
 // `registry.etcd`: which servers, how records are spelled there, and who we are. Read by adapters/etcd/options.ts.
 import { z } from 'zod';
+import { parseServerAddress } from '../../util/server-address.ts';
 import { path, text } from './scalar.ts';
-import { ETCD_ADDRESS, serverAddress } from './server-address.ts';
+import { CERTIFICATE_AND_KEY, ETCD_ADDRESS, isPair, serverAddress } from './server-address.ts';
 
 const tls = z
   .strictObject({
@@ -13,6 +14,7 @@ const tls = z
       .describe('Our own certificate, where servers ask for one. Default: ETCDCTL_CERT.'),
     key: path('a PEM file').optional().describe('Its key. Default: ETCDCTL_KEY.'),
   })
+  .refine(isPair, { error: CERTIFICATE_AND_KEY })
   .describe('Secures the way to servers with https. The files are read again when they change.');
 
 /** `registry.etcd`. */
@@ -22,6 +24,7 @@ export const etcd = z
       .array(serverAddress(ETCD_ADDRESS), { error: 'a list of http or https URLs' })
       .min(1, { error: 'at least one URL' })
       .max(32, { error: 'at most 32 URLs' })
+      .refine((urls) => schemesOf(urls).size < 2, { error: 'all with http, or all with https' })
       .optional()
       .describe(
         'Members of one cluster, all with `http://host:port` or all with `https://host:port`. Default: ETCDCTL_ENDPOINTS, ' +
@@ -46,5 +49,21 @@ export const etcd = z
       .describe('The same in a file, read again when it changes; wins over `password`.'),
     tls: tls.optional(),
   })
+  .refine(({ username, password }) => password === undefined || username !== undefined, {
+    path: ['username'],
+    error: 'the user whose password is given',
+  })
+  .refine(
+    ({ endpoints = [], tls: files = {} }) => Object.keys(files).length === 0 || !schemesOf(endpoints).has('http'),
+    {
+      path: ['tls'],
+      error: 'no files where the endpoints say http',
+    },
+  )
   .prefault({})
   .describe('Of the `etcd` registry; the variables of etcd’s own tools fill what is missing.');
+
+/** The schemes that are written out. */
+function schemesOf(urls: readonly string[]): Set<string> {
+  return new Set(urls.flatMap((url) => parseServerAddress(url)?.scheme ?? []));
+}
