@@ -1,6 +1,4 @@
 // T1–T8: the way to the registry; and what only some registries have (F: a disk).
-import { randomUUID } from 'node:crypto';
-import dns from 'node:dns';
 import { inspect } from 'node:util';
 import { expect } from 'vitest';
 import { openRegistry } from '../../adapters/index.ts';
@@ -9,6 +7,7 @@ import type { Registry } from '../../src/registry/registry.ts';
 import { systemClock, type Clock } from '../../src/util/clock.ts';
 import { startActor } from './actor-process.ts';
 import { SCALE, throughout, TTL_MS, until, type Case, type ClusterMember } from './harness.ts';
+import { namedHost } from './named-host.ts';
 import { instance, KEY, networkOf, observe, register, type Observed } from './support.ts';
 
 const ttlMs = TTL_MS;
@@ -313,30 +312,3 @@ export const TRANSPORT_CASES: readonly Case[] = [
     },
   },
 ];
-
-/** A host name of this process alone, that leads where it is told to: by the resolver that Node’s connections ask. */
-function namedHost(first: string): { readonly host: string; leadsTo(address: string): void; forget(): void } {
-  const host = `registry-${randomUUID()}.test`;
-  let address = first;
-  const { lookup } = dns;
-  type Callback = (error: Error | null, address: string | dns.LookupAddress[], family?: number) => void;
-  const patched = (name: string, options: dns.LookupOptions | Callback, callback?: Callback): void => {
-    const done = typeof options === 'function' ? options : callback;
-    if (name !== host) (lookup as (...all: unknown[]) => void)(name, options, callback);
-    else if (typeof options === 'object' && options.all === true) done?.(null, [{ address, family: 4 }]);
-    else done?.(null, address, 4);
-  };
-  Object.assign(dns, { lookup: patched });
-  const { lookup: promised } = dns.promises; // What grpc-js asks.
-  const patchedPromise = (name: string, options: dns.LookupAllOptions): Promise<dns.LookupAddress[]> =>
-    name === host ? Promise.resolve([{ address, family: 4 }]) : promised(name, options);
-  Object.assign(dns.promises, { lookup: patchedPromise });
-  return {
-    host,
-    leadsTo: (next) => (address = next),
-    forget: () => {
-      Object.assign(dns, { lookup });
-      Object.assign(dns.promises, { lookup: promised });
-    },
-  };
-}
