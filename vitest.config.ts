@@ -1,5 +1,6 @@
 import { defineConfig } from 'vitest/config';
 import { LongestFirst } from './test/support/longest-first.ts';
+import { RepeatedTests } from './test/support/repeated.ts';
 
 export default defineConfig({
   test: {
@@ -15,8 +16,8 @@ export default defineConfig({
     sequence: { sequencer: LongestFirst },
     // The conformance cases wait for registries most of their time; at sixteen some were late for a TTL of 3 s.
     maxConcurrency: 10,
-    // One repetition tells a machine that stalls from a defect; vitest prints which tests needed it.
+    // One repetition tells a machine that stalls from a defect; which tests needed it is told at the end of the run.
     retry: process.env['CI'] === undefined ? 0 : 1,
-    reporters: ['default'],
+    reporters: ['default', new RepeatedTests()],
   },
 });
