@@ -1,6 +1,7 @@
 // What `registry.consul` and Consul's own variables say → where the agent is and who we are there. Nothing is opened yet.
 import { isIPv6 } from 'node:net';
 import { RegistryError } from '../../src/registry/types.ts';
+import { isKeyPair } from '../../src/util/key-pair.ts';
 import { parseServerAddress, parseSocketAddress } from '../../src/util/server-address.ts';
 
 /** What `registry.consul` may say; every field is optional, Consul's own variables fill what is missing. */
@@ -89,7 +90,7 @@ function completeTls(
   const cert = pick(said.cert, 'CONSUL_CLIENT_CERT');
   const key = pick(said.key, 'CONSUL_CLIENT_KEY');
   const serverName = pick(said.serverName, 'CONSUL_TLS_SERVER_NAME');
-  if ((cert === undefined) !== (key === undefined)) {
+  if (!isKeyPair({ cert, key })) {
     throw new RegistryError('invalid', 'consul: a client certificate and its key belong together');
   }
   const isWanted = said.enabled === true || asksTls || said.ca !== undefined || said.cert !== undefined;

@@ -1,6 +1,7 @@
 // What `registry.etcd` may say, checked and completed: from the configuration, a URL, or the variables of etcd's own tools.
 import { isIPv6 } from 'node:net';
 import { RegistryError } from '../../src/registry/types.ts';
+import { isKeyPair } from '../../src/util/key-pair.ts';
 import { addressesOf, parseServerAddress } from '../../src/util/server-address.ts';
 
 /** PEM files of a TLS connection. They are read again when they change. */
@@ -78,7 +79,7 @@ export function resolveOptions(
   if (isTlsNamed && !isSecure && options.tls !== undefined) {
     throw new RegistryError('invalid', 'registry.etcd.tls: the endpoints say http');
   }
-  if ((tls.cert === undefined) !== (tls.key === undefined)) {
+  if (!isKeyPair(tls)) {
     throw new RegistryError('invalid', 'registry.etcd.tls: cert and key go together');
   }
   const format = options.format ?? 'pilotfish';

@@ -1,5 +1,6 @@
 // What `registry.nacos` may say, checked, with the variables that Nacos' own tools use as the last word.
 import { RegistryError } from '../../src/registry/types.ts';
+import { isKeyPair } from '../../src/util/key-pair.ts';
 import { addressesOf, parseServerAddress } from '../../src/util/server-address.ts';
 import { MAX_METADATA_BYTES } from '../../src/registry/record.ts';
 import { DEFAULT_METADATA_BYTES } from './record.ts';
@@ -116,7 +117,7 @@ function parseTls(fields: Readonly<Record<string, unknown>>): NacosTls {
   for (const name of Object.keys(fields))
     if (!names.some((known) => known === name)) throw invalid('tls', 'unknown key');
   const [ca, cert, key, serverName] = names.map((name) => text(fields, name));
-  if ((cert === undefined) !== (key === undefined)) throw invalid('tls', 'cert and key go together');
+  if (!isKeyPair({ cert, key })) throw invalid('tls', 'cert and key go together');
   return {
     ...(ca === undefined ? {} : { ca }),
     ...(cert === undefined ? {} : { cert }),

@@ -1,8 +1,9 @@
 // `registry.etcd`: which servers, how records are spelled there, and who we are. Read by adapters/etcd/options.ts.
 import { z } from 'zod';
+import { isKeyPair } from '../../util/key-pair.ts';
 import { parseServerAddress } from '../../util/server-address.ts';
 import { path, text } from './scalar.ts';
-import { CERTIFICATE_AND_KEY, ETCD_ADDRESS, isPair, serverAddress } from './server-address.ts';
+import { ETCD_ADDRESS, serverAddress } from './server-address.ts';
 
 const tls = z
   .strictObject({
@@ -14,7 +15,7 @@ const tls = z
       .describe('Our own certificate, where servers ask for one. Default: ETCDCTL_CERT.'),
     key: path('a PEM file').optional().describe('Its key. Default: ETCDCTL_KEY.'),
   })
-  .refine(isPair, { error: CERTIFICATE_AND_KEY })
+  .refine(isKeyPair, { error: 'cert and key, or neither' })
   .describe('Secures the way to servers with https. The files are read again when they change.');
 
 /** `registry.etcd`. */

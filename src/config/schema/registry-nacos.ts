@@ -1,7 +1,8 @@
 // `registry.nacos`: which servers, who we are there, and how they are spoken to. Read by adapters/nacos/options.ts.
 import { z } from 'zod';
+import { isKeyPair } from '../../util/key-pair.ts';
 import { integer, path, text } from './scalar.ts';
-import { CERTIFICATE_AND_KEY, isPair, NACOS_ADDRESS, serverAddress } from './server-address.ts';
+import { NACOS_ADDRESS, serverAddress } from './server-address.ts';
 
 const tls = z
   .strictObject({
@@ -12,7 +13,7 @@ const tls = z
     key: path('a PEM file').optional().describe('Its key.'),
     serverName: text('a host name').optional().describe('Name in the certificate, where it is not the address’s.'),
   })
-  .refine(isPair, { error: CERTIFICATE_AND_KEY })
+  .refine(isKeyPair, { error: 'cert and key, or neither' })
   .describe('Secures gRPC and the login. The files are read anew at each connection.');
 
 /** `registry.nacos`. */

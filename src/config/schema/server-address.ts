@@ -42,17 +42,3 @@ export function serverAddress(form: AddressForm) {
     if (expected !== undefined) context.addIssue({ code: 'custom', message: expected, input: value });
   });
 }
-
-/** Completes "expected …" where one of two files is missing. */
-export const CERTIFICATE_AND_KEY = 'cert and key, or neither';
-
-/** A certificate of our own is of use with its key alone. */
-export function isPair({
-  cert,
-  key,
-}: {
-  readonly cert?: string | undefined;
-  readonly key?: string | undefined;
-}): boolean {
-  return (cert === undefined) === (key === undefined);
-}
