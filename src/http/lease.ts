@@ -19,6 +19,15 @@ interface Leased extends Buffer {
 
 const kept: Buffer[] = [];
 
+/** Of chunks that are on loan: their bytes are others' as soon as the call that brought them has returned. */
+const LOAN: Lease = { buffer: Buffer.alloc(0), holders: 0 };
+
+/** Marks `chunk` as on loan: `part` copies what is kept of it, and there is nothing to give back. */
+export function onLoan(chunk: Buffer): Buffer {
+  (chunk as Leased)[LEASE] = LOAN;
+  return chunk;
+}
+
 /** A buffer of `READ_BYTES` to read into. */
 export function readBuffer(): Buffer {
   return kept.pop() ?? Buffer.allocUnsafeSlow(READ_BYTES);
@@ -31,11 +40,16 @@ export function lease(buffer: Buffer, bytes: number): Buffer {
   return chunk;
 }
 
-/** `chunk[from, to)`, held by whoever gets it. Of a chunk that is no lease it is a plain part. */
+/** `chunk[from, to)`, held by whoever gets it. Of a chunk on loan it is a copy, of one that is neither a plain part. */
 export function part(chunk: Buffer, from: number, to: number): Buffer {
   const whole: Leased = chunk;
-  const cut: Leased = from === 0 && to === chunk.length ? whole : chunk.subarray(from, to);
   const held = whole[LEASE];
+  if (held === LOAN) {
+    const copy = Buffer.allocUnsafe(to - from);
+    chunk.copy(copy, 0, from, to);
+    return copy;
+  }
+  const cut: Leased = from === 0 && to === chunk.length ? whole : chunk.subarray(from, to);
   if (held !== undefined) {
     held.holders++;
     cut[LEASE] = held;
@@ -43,7 +57,7 @@ export function part(chunk: Buffer, from: number, to: number): Buffer {
   return cut;
 }
 
-/** The bytes may be overwritten some day: to be kept, they have to be copied. */
+/** The bytes, on lease or on loan, may be overwritten some day: to be kept, they have to be copied. */
 export function isLeased(chunk: Buffer): boolean {
   return (chunk as Leased)[LEASE] !== undefined;
 }
@@ -54,11 +68,6 @@ export function isLeased(chunk: Buffer): boolean {
  */
 export function giveBack(chunk: Buffer): void {
   const held = (chunk as Leased)[LEASE];
-  if (held === undefined) return;
-  if (--held.holders === 0) takeBack(held.buffer);
-}
-
-/** A read buffer that was not leased. */
-export function takeBack(buffer: Buffer): void {
-  if (kept.length < MAX_KEPT) kept.push(buffer);
+  if (held === undefined || held === LOAN) return;
+  if (--held.holders === 0 && kept.length < MAX_KEPT) kept.push(held.buffer);
 }

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { ProxyError } from '../errors.ts';
 import type { BodySource } from '../http/body.ts';
+import { isLeased } from '../http/lease.ts';
 import type { ServingContext } from '../http/serving.ts';
 import { Deadline, type DeadlineOwner } from '../util/deadline-list.ts';
 import { acceptRequest, clientClosed } from './accept-request.ts';
@@ -38,8 +39,14 @@ type Wait = 'head' | 'idle' | 'stall' | 'look' | 'drain' | 'probe' | 'linger';
  * Serves HTTP/1 on an accepted socket until it is closed. The listener has set `noDelay`; half-open is set here.
  * The connection owns the socket: it reads, writes and destroys it.
  */
-export function serveHttp1(socket: Socket, context: ServingContext): Http1ServerConnection {
-  return new Http1ServerConnection(socket, context);
+export function serveHttp1(socket: Socket, context: ServingContext, owner?: Http1ServerOwner): Http1ServerConnection {
+  return new Http1ServerConnection(socket, context, owner);
+}
+
+/** Whoever keeps the connections. */
+export interface Http1ServerOwner {
+  /** Its socket is closed. Told once. */
+  onClosed(connection: Http1ServerConnection): void;
 }
 
 export class Http1ServerConnection implements SocketOwner, DeadlineOwner, BodySource, ServerExchangeOwner {
@@ -49,6 +56,7 @@ export class Http1ServerConnection implements SocketOwner, DeadlineOwner, BodySo
   isClosing = false;
   /** True once the client has closed its direction. */
   hasEnded = false;
+  private readonly owner: Http1ServerOwner | undefined;
   private readonly deadline: Deadline;
   private readonly outbox: Outbox;
   private wait: Wait = 'idle';
@@ -65,9 +73,10 @@ export class Http1ServerConnection implements SocketOwner, DeadlineOwner, BodySo
   private drainedBytes = 0;
   private probes = 0;
 
-  constructor(socket: Socket, context: ServingContext) {
+  constructor(socket: Socket, context: ServingContext, owner: Http1ServerOwner | undefined) {
     this.socket = socket;
     this.context = context;
+    this.owner = owner;
     this.deadline = new Deadline(this);
     this.outbox = new Outbox(socket);
     own(socket, this);
@@ -155,6 +164,7 @@ export class Http1ServerConnection implements SocketOwner, DeadlineOwner, BodySo
     this.exchange = undefined;
     this.held = undefined;
     this.reader = undefined;
+    if (error === undefined) this.owner?.onClosed(this);
   }
 
   onDeadline(): void {
@@ -247,7 +257,7 @@ export class Http1ServerConnection implements SocketOwner, DeadlineOwner, BodySo
         if (exchange === undefined) {
           if (this.socket.writableNeedDrain) {
             // A client that sends requests and reads no answers is not served further.
-            this.held = chunk.subarray(offset);
+            this.held = kept(chunk, offset);
             this.pause();
             this.arm('drain', this.context.timeouts.writeStallMs);
             break;
@@ -258,7 +268,7 @@ export class Http1ServerConnection implements SocketOwner, DeadlineOwner, BodySo
           offset = exchange.feed(chunk, offset);
           if (!exchange.isTunnel) this.armStall(exchange);
         } else {
-          this.held = chunk.subarray(offset);
+          this.held = kept(chunk, offset);
           this.pause();
           break;
         }
@@ -379,4 +389,10 @@ export class Http1ServerConnection implements SocketOwner, DeadlineOwner, BodySo
     if (this.wait === 'look') this.deadline.disarm();
     this.socket.resume();
   }
+}
+
+/** What is left of a chunk, for longer than the call that it came with. */
+function kept(chunk: Buffer, offset: number): Buffer {
+  const rest = chunk.subarray(offset);
+  return isLeased(chunk) ? Buffer.from(rest) : rest;
 }

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { ProxyError } from '../errors.ts';
 import type { Body } from '../http/body.ts';
 import type { Headers } from '../http/headers.ts';
+import { part } from '../http/lease.ts';
 import type { ProxyResponse } from '../http/message.ts';
 import { type ProxyRequest } from '../http/message.ts';
 import type { ServingContext } from '../http/serving.ts';
@@ -81,7 +82,7 @@ export class ServerExchange implements BodyWriterOwner, DeadlineOwner {
   feed(chunk: Buffer, offset: number): number {
     this.expectsContinue = false;
     if (this.isTunnel) {
-      this.body.push(offset === 0 ? chunk : chunk.subarray(offset));
+      this.body.push(part(chunk, offset, chunk.length));
       return chunk.length;
     }
     if (this.chunked !== undefined) {
@@ -91,7 +92,7 @@ export class ServerExchange implements BodyWriterOwner, DeadlineOwner {
     }
     const end = Math.min(chunk.length, offset + this.left);
     this.left -= end - offset;
-    this.body.push(offset === 0 && end === chunk.length ? chunk : chunk.subarray(offset, end));
+    this.body.push(part(chunk, offset, end));
     if (this.left === 0) this.endInput(undefined);
     return end;
   }

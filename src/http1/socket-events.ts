@@ -1,16 +1,16 @@
 // HOT PATH. Joins a socket and its connection with listener functions that all connections share: no closure for each.
 import type { OnReadOpts, Socket } from 'node:net';
-import { giveBack, lease, READ_BYTES, readBuffer, takeBack } from '../http/lease.ts';
+import { giveBack, lease, onLoan, READ_BYTES, readBuffer } from '../http/lease.ts';
 
 /** A connection that owns a socket. */
 export interface SocketOwner {
-  /** `chunk` may be a lease: valid during the call, and of it what `part` was cut from. */
+  /** `chunk` may be on lease or on loan: valid during the call, and behind it what `part` made of it. */
   read(chunk: Buffer): void;
   /** The peer has closed its direction. */
   ended(): void;
   /** What was written has left. */
   drained(): void;
-  /** The socket failed, or was closed; may be told more than once. */
+  /** The socket failed (`cause`), or was closed: this comes last, once, and without a cause. */
   gone(cause: Error | undefined): void;
 }
 
@@ -30,16 +30,18 @@ export function own(socket: Socket, owner: SocketOwner): void {
   socket.on('close', onClose);
 }
 
-/** Up to here a read is copied: it is not worth a buffer of its own. */
+/** Up to here what is kept of a read is copied: it is not worth a buffer of its own. */
 const SMALL_BYTES = 8_192;
 const shared = Buffer.allocUnsafeSlow(READ_BYTES);
+/** The beginning of `shared`, by its length: made once. */
+const loans = new Array<Buffer | undefined>(SMALL_BYTES + 1).fill(undefined);
 /** What the connection whose callback ran last reads into next; asked for at once, and given to no other. */
 let ownBuffer: Buffer | undefined;
 
 /**
- * For `net.connect`: reads go past the stream machinery, into one buffer that all connections share, and are copied out
- * of it, instead of into 64 KiB allocated and given back for each read. A read that fills it is followed by others of its
- * size: those get a buffer of their own, on lease, and are passed on uncopied.
+ * For `net.connect`, and for what was accepted (`withSharedReads`): reads go past the stream machinery, into one buffer that
+ * all connections share, instead of into 64 KiB allocated and given back for each; what is kept is copied out of it. A read
+ * that fills it is followed by others of its size: those get a buffer of their own, on lease, and are passed on uncopied.
  */
 export const SHARED_READS: OnReadOpts = {
   // Node asks behind each callback, and when a socket connects: that one must not get what another reads into.
@@ -51,10 +53,8 @@ export const SHARED_READS: OnReadOpts = {
   callback(this: OwnedSocket, bytes: number, filled: Uint8Array): boolean {
     const buffer = filled as Buffer;
     const owner = this[OWNER];
-    if (bytes <= SMALL_BYTES) {
-      const read = Buffer.from(buffer.subarray(0, bytes));
-      if (buffer !== shared) takeBack(buffer);
-      owner?.read(read);
+    if (buffer === shared && bytes <= SMALL_BYTES) {
+      owner?.read((loans[bytes] ??= onLoan(shared.subarray(0, bytes))));
       return true;
     }
     let leased = buffer;

@@ -5,7 +5,8 @@ import { ProxyError } from '../errors.ts';
 import type { Clock } from '../util/clock.ts';
 import type { ServingContext } from '../http/serving.ts';
 import { serveHttp1 } from '../http1/server-connection.ts';
-import type { Http1ServerConnection } from '../http1/server-connection.ts';
+import type { Http1ServerConnection, Http1ServerOwner } from '../http1/server-connection.ts';
+import { withSharedReads } from '../http1/shared-reads.ts';
 
 /** Where to listen. Port 0: any free one. */
 export interface ListenAddress {
@@ -33,11 +34,11 @@ export class BindError extends Error {
 }
 
 /** Accepts until `stopAccepting`; `close` lets requests in flight end, `destroy` does not. */
-export class Listener {
+export class Listener implements Http1ServerOwner {
   private readonly server: Server;
   private readonly connections = new Set<Http1ServerConnection>();
-  /** Connections that are served; others still read why they are not. */
-  private served = 0;
+  /** Those of them that are not served, and still read why. */
+  private readonly turnedAway = new Set<Http1ServerConnection>();
   private onEmpty: (() => void) | undefined = undefined;
   private readonly options: ListenerOptions;
   /** Connections that were told that there is no room, and that were closed without a word. */
@@ -120,18 +121,20 @@ export class Listener {
     for (const connection of this.connections) connection.destroy();
   }
 
-  private readonly accept = (socket: Socket): void => {
+  /** @internal */
+  onClosed(connection: Http1ServerConnection): void {
+    this.connections.delete(connection);
+    this.turnedAway.delete(connection);
+    if (this.connections.size === 0) this.onEmpty?.();
+  }
+
+  private readonly accept = (accepted: Socket): void => {
     const { context, maxConnections } = this.options;
-    const connection = serveHttp1(socket, context);
-    const isServed = this.served < maxConnections;
-    if (isServed) this.served++;
+    const isServed = this.connections.size - this.turnedAway.size < maxConnections;
+    const connection = serveHttp1(withSharedReads(accepted), context, this);
     this.connections.add(connection);
-    socket.once('close', () => {
-      if (isServed) this.served--;
-      this.connections.delete(connection);
-      if (this.connections.size === 0) this.onEmpty?.();
-    });
     if (isServed) return;
+    this.turnedAway.add(connection);
     this.refused++;
     connection.refuse(new ProxyError('PF_OVERFLOW', `${maxConnections} connections are open`));
   };

@@ -8,7 +8,7 @@ export interface Flushable {
 }
 
 /** More are not kept waiting for the end of a turn in which much is to be done. */
-const MAX_WAITING = 8;
+const MAX_WAITING = 32;
 
 let waiting: Flushable[] = [];
 let isScheduled = false;

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { find, version } from './find.mjs';
+import { isOwnNetwork } from './namespace.mjs';
 
 /** @param {import('./context.mjs').Context} context */
 export function machine({ cores, backend }) {
@@ -11,6 +12,9 @@ export function machine({ cores, backend }) {
     cores: cpus().length,
     memoryGb: Math.round(totalmem() / 2 ** 30),
     system: `${name}, Linux ${release()}`,
+    network: isOwnNetwork
+      ? 'loopback of a namespace of its own: no packet filter, no other traffic'
+      : 'loopback of the machine, with whatever filters its packets',
     node: process.versions.node,
     wrk: version(find('wrk') ?? 'wrk', ['-v']),
     backend: backend.title,

@@ -3,6 +3,7 @@ import { copyFileSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createContext, say } from './context.mjs';
 import { analyse } from './cpuprofile.mjs';
+import { enterOwnNetwork } from './namespace.mjs';
 import { HELP, readOptions } from './options.mjs';
 import { ask, endChildrenWithUs, stopAll } from './processes.mjs';
 import { allRows } from './rows/index.mjs';
@@ -25,6 +26,7 @@ if (row === undefined) throw new Error(`--row ${id}: no such row`);
 const missing = row.missing();
 if (missing !== undefined) throw new Error(missing);
 
+enterOwnNetwork();
 endChildrenWithUs();
 const context = await createContext({ ...options, rows: [id] });
 const profiles = join(context.directory, 'profiles');

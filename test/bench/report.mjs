@@ -38,6 +38,7 @@ export function report({ machine, quick, tookSeconds, argv, versions, left, bloc
         ],
         ['memory', `${machine.memoryGb} GB`],
         ['system', machine.system],
+        ['network', machine.network],
         ['Node', machine.node],
         ['load generator', `wrk ${machine.wrk}; block F: open loop, Node`],
         ['backend', `${machine.backend}; block F and uploads: raw Node server`],

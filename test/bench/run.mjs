@@ -11,6 +11,7 @@ import { startUp } from './blocks/start.mjs';
 import { createContext, say } from './context.mjs';
 import { find } from './find.mjs';
 import { machine } from './machine.mjs';
+import { enterOwnNetwork } from './namespace.mjs';
 import { HELP, readOptions } from './options.mjs';
 import { endChildrenWithUs, stopAll } from './processes.mjs';
 import { report, verdict } from './report.mjs';
@@ -30,6 +31,7 @@ if (options.list) {
 if (process.platform !== 'linux') throw new Error('the bench reads /proc and pins cores: it needs Linux');
 if (find('wrk') === undefined) throw new Error('no wrk found: test/bench/install-peers.sh');
 
+enterOwnNetwork();
 endChildrenWithUs();
 const began = performance.now();
 const context = await createContext(options);

@@ -1,8 +1,10 @@
 // Reads into shared memory: what one connection was given stays as it came, whatever others read meanwhile.
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { part } from '../../../src/http/lease.ts';
+import { isLeased, part } from '../../../src/http/lease.ts';
+import { withSharedReads } from '../../../src/http1/shared-reads.ts';
 import { own, SHARED_READS } from '../../../src/http1/socket-events.ts';
+import { until } from '../../support/until.ts';
 
 const LARGE_BYTES = 40 * 65_536;
 
@@ -38,6 +40,39 @@ function read(port: number, onChunk: (chunk: Buffer, socket: Socket) => void): S
   own(socket, { read: (chunk) => onChunk(chunk, socket), ended: ignore, drained: ignore, gone: ignore });
   return socket;
 }
+
+describe('a connection that was accepted', () => {
+  it('reads into shared memory, on this Node, and counts for its server until it is closed', async () => {
+    let accepted: Socket | undefined;
+    let taken: Socket | undefined;
+    const chunks: Buffer[] = [];
+    const server = createServer((socket) => {
+      accepted = socket;
+      taken = withSharedReads(socket);
+      open.push(taken);
+      const ignore = (): void => undefined;
+      own(taken, { read: (chunk) => void chunks.push(chunk), ended: ignore, drained: ignore, gone: ignore });
+    });
+    open.push(server);
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const client = connect((server.address() as AddressInfo).port, '127.0.0.1');
+    open.push(client);
+    client.write(Buffer.alloc(200_000, 'a'));
+    await until('all is read', () => Buffer.concat(chunks).length === 200_000);
+    expect(taken === accepted).toBe(false);
+    expect(chunks.some(isLeased)).toBe(true);
+    const count = (): Promise<number> =>
+      new Promise((resolve, reject) =>
+        server.getConnections((error, connections) => (error === null ? resolve(connections) : reject(error))),
+      );
+    expect(await count()).toBe(1);
+    taken?.destroy();
+    await until('it is not counted any more', async () => (await count()) === 0);
+    let isClosed = false;
+    server.close(() => (isClosed = true));
+    await until('the server is closed', () => isClosed);
+  });
+});
 
 describe('a connection that reads past the stream machinery', () => {
   it('keeps what it was given while connections that were opened later read', async () => {

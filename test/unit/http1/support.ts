@@ -10,6 +10,7 @@ import type { DownstreamEnd, DownstreamTimeouts, ServingContext } from '../../..
 import { Http1ClientConnection } from '../../../src/http1/client-connection.ts';
 import type { ClientOptions } from '../../../src/http1/client-options.ts';
 import { serveHttp1, type Http1ServerConnection } from '../../../src/http1/server-connection.ts';
+import { withSharedReads } from '../../../src/http1/shared-reads.ts';
 import { SHARED_READS } from '../../../src/http1/socket-events.ts';
 import { systemClock } from '../../../src/util/clock.ts';
 import { DeadlineLists } from '../../../src/util/deadline-list.ts';
@@ -22,9 +23,14 @@ export function closeAll(): void {
   for (const close of opened.splice(0)) close();
 }
 
-export async function listen(onSocket: (socket: Socket) => void): Promise<number> {
+/** @param take what is served in place of the accepted socket. */
+export async function listen(
+  onSocket: (socket: Socket) => void,
+  take = (accepted: Socket): Socket => accepted,
+): Promise<number> {
   const sockets = new Set<Socket>();
-  const server: Server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+  const server: Server = createServer({ allowHalfOpen: true, noDelay: true }, (accepted) => {
+    const socket = take(accepted);
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
     socket.on('error', () => undefined);
@@ -151,7 +157,10 @@ export async function serve(handle: Handler, options: Partial<ServingContext> = 
     refused: (error) => void result.refused.push(error),
     ...options,
   };
-  result.port = await listen((socket) => void result.connections.push(serveHttp1(socket, context)));
+  result.port = await listen(
+    (socket) => void result.connections.push(serveHttp1(socket, context)),
+    withSharedReads, // as the listener does
+  );
   return result;
 }
 
