@@ -8,6 +8,8 @@ import type { HealthProbe } from './health-probe.ts';
 export interface ConnectOptions {
   /** To establish one connection, in ms. */
   readonly timeoutMs: number;
+  /** Idle connections that are made before they are needed; at most `maxIdle`. */
+  readonly minIdle: number;
   /** Idle connections kept; 0: a connection is never used again. */
   readonly maxIdle: number;
   /** An idle connection is closed after this time, in ms. */
@@ -234,7 +236,7 @@ export const UPSTREAM_DEFAULTS: UpstreamOptions = {
   priority: { metadata: 'priority', levels: [], overprovisioning: 1.4 },
   panicThreshold: 0.1,
   limits: { connections: 16_384, pending: 4_096, requests: 16_384, retries: 1_024 },
-  connect: { timeoutMs: 300, maxIdle: 256, idleTimeoutMs: 4_000, maxAgeMs: 0, max: 1_024 },
+  connect: { timeoutMs: 300, minIdle: 0, maxIdle: 256, idleTimeoutMs: 4_000, maxAgeMs: 0, max: 1_024 },
   timeout: { requestMs: 15_000, attemptMs: 5_000, hang: 'auto', stallMs: 5_000, idleMs: 300_000 },
   retry: {
     attempts: 3,

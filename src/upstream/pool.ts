@@ -95,6 +95,11 @@ export class Pool implements ConnectionOwner, DialListener, Starved {
     this.load.pending -= length - this.waiting.length;
   }
 
+  /** Connections that wait for a request. */
+  get idleSize(): number {
+    return this.idle.size;
+  }
+
   /** Opens one connection more, to see whether that works; it is then kept as an idle one. */
   probe(done: (error: ProxyError | undefined) => void): void {
     if (this.isClosed || this.connections.size + this.dialing >= this.options.connect.max) {

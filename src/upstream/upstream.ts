@@ -22,6 +22,7 @@ import { PickQueue } from './pick-queue.ts';
 import { UpstreamLoad } from './upstream-load.ts';
 import { Picking } from './picking.ts';
 import { reviewPlaces } from './places.ts';
+import { Prewarmer } from './prewarmer.ts';
 import type { ProbeSlots } from './probe-slots.ts';
 import { SuspectProber } from './suspects.ts';
 
@@ -84,6 +85,7 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope, Ha
   private readonly ejections: Ejections;
   private readonly checks: ActiveChecks | undefined;
   private readonly prober: SuspectProber;
+  private readonly prewarmer: Prewarmer | undefined;
   readonly outlook: Outlook;
   private readonly watch: WatchHandle;
   private readonly firstListTimer: Timer;
@@ -109,6 +111,8 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope, Ha
     this.hangs = isWatched ? new HangWatch(context.clock, options.timeout, this) : undefined;
     this.checks = options.health && new ActiveChecks(context.clock, options.health, this, context.probeSlots);
     this.prober = new SuspectProber(context.clock, (id) => this.watch.probeFailed(id));
+    const { minIdle } = options.connect;
+    this.prewarmer = minIdle > 0 ? new Prewarmer(context.clock, minIdle, this.load) : undefined;
     this.outlook = new Outlook(context.clock, options.outlier, () => this.byIdentity.values());
     this.watch = context.watch(key, {
       onView: (view) => this.apply(view),
@@ -176,6 +180,7 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope, Ha
     this.rebuild();
     this.checks?.watch(new Set(this.byIdentity.values()));
     this.prober.watch([...this.byIdentity.values()].filter((endpoint) => endpoint.isSuspect));
+    this.prewarmer?.watch(this.byIdentity.values());
   }
 
   onSettled(endpoint: Endpoint, outcome: Outcome, startedAtMs: number, status: number): void {
@@ -235,6 +240,7 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope, Ha
     this.hangs?.close();
     this.checks?.close();
     this.prober.close();
+    this.prewarmer?.close();
     this.rebuildTimer?.cancel();
     for (const [identity, endpoint] of this.byIdentity) this.drain(identity, endpoint);
     this.giveUpWaiting('it is closed');

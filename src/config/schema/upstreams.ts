@@ -29,6 +29,13 @@ export const connect = z
     timeout: duration()
       .prefault('300ms')
       .describe('Time to establish one connection. Trap: across regions, a handshake alone can take that long.'),
+    minIdle: integer(0, 1_024)
+      .default(0)
+      .describe(
+        'Idle connections that are kept ready for each endpoint that takes traffic, made before they are needed: a burst, or ' +
+          'the first request to a new copy, then waits for no handshake. They are renewed after `idleTimeout`. Trap: every ' +
+          'sidecar keeps as many for every copy.',
+      ),
     maxIdle: integer(0, 65_535)
       .default(256)
       .describe('Idle connections kept for one endpoint; 0 = a connection is never used again.'),
@@ -45,6 +52,10 @@ export const connect = z
           'load balancer stands: new connections reach new machines.',
       ),
     max: integer(1, 65_535).default(1024).describe('Connections to one endpoint; requests beyond them wait for one.'),
+  })
+  .refine(({ minIdle, maxIdle, max }) => minIdle <= Math.min(maxIdle, max), {
+    path: ['minIdle'],
+    error: 'at most maxIdle and max',
   })
   .transform(({ timeout, idleTimeout, maxAge, ...rest }) => ({
     ...rest,

@@ -124,6 +124,14 @@ const cases: readonly (readonly [string, string, readonly string[]])[] = [
     ['pilotfish.yaml:2:11: drain.settle: found "30s", expected at most drain.timeout'],
   ],
   [
+    'more idle connections made than are kept, or than there may be',
+    'upstreams:\n  a: { connect: { minIdle: 9, maxIdle: 8 } }\n  b: { connect: { minIdle: 9, max: 8 } }',
+    [
+      'pilotfish.yaml:2:28: upstreams.a.connect.minIdle: found 9, expected at most maxIdle and max',
+      'pilotfish.yaml:3:28: upstreams.b.connect.minIdle: found 9, expected at most maxIdle and max',
+    ],
+  ],
+  [
     'a block of addresses that is none',
     'http: { trusted: [10.0.0.0/8, 10.0.0.0/33] }',
     [
