@@ -275,8 +275,9 @@ class RunningSidecar implements Sidecar, SidecarParts {
       isDraining: () => this.lifecycle?.isDraining('inbound') ?? false,
       toApp: callApp(this.app, { clock, deadlines }).handle,
     });
-    const healthPath = 'http' in service.health ? service.health.http : undefined;
-    this.inbound = await this.bind('inbound', handle, ({ path }) => path === healthPath);
+    const { probe } = service.health;
+    const healthTarget = probe.kind === 'http' ? probe.path : undefined;
+    this.inbound = await this.bind('inbound', handle, ({ path, query }) => path + query === healthTarget);
     const isLocal = config.registry.type === 'file';
     this.ownService = new OwnService({
       service,

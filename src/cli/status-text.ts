@@ -81,7 +81,57 @@ function upstream(value: unknown): string {
   ]);
   const columns = ['  ADDRESS', 'ID', 'STATE', 'FOR', 'WEIGHT', 'IN FLIGHT', 'LATENCY', 'WHY'];
   const body = rows.length === 0 ? '  no endpoints\n' : table([columns, ...rows]);
-  return [line(head), body, ...rejected.map(line)].join('');
+  return [line(head), ...resilience(value).map((note) => line(`  ${note}`)), body, ...rejected.map(line)].join('');
+}
+
+/** What stands around the endpoints: a breaker that is not closed, limits, and what is configured beyond them. */
+function resilience(value: unknown): string[] {
+  const notes = [
+    breaker(field(value, 'breaker')),
+    limits(field(value, 'load'), field(value, 'retryBudgetRatio')),
+    concurrency(field(value, 'concurrency')),
+    hedging(field(value, 'hedging')),
+    fallback(field(value, 'fallback')),
+  ];
+  return notes.filter((note) => note !== '');
+}
+
+function breaker(value: unknown): string {
+  const state = text(value, 'state');
+  if (state === '' || state === 'closed') return '';
+  const untilMs = field(value, 'untilMs');
+  const until = typeof untilMs === 'number' ? `, the first probe in ${Math.ceil(untilMs)} ms` : '';
+  return `breaker ${state} for ${duration(field(value, 'sinceMs'))}${until}: ${text(value, 'why')}`;
+}
+
+function limits(load: unknown, budgetRatio: unknown): string {
+  if (typeof load !== 'object' || load === null) return '';
+  const inUse = Object.entries(load).map(([name, one]) => `${name} ${text(one, 'now')}/${text(one, 'limit')}`);
+  const budget = typeof budgetRatio === 'number' ? [`retry budget ${Math.round(budgetRatio * 100)} % left`] : [];
+  return `limits: ${[...inUse, ...budget].join(', ')}`;
+}
+
+function concurrency(value: unknown): string {
+  const limit = text(value, 'limit');
+  return limit === ''
+    ? ''
+    : `adaptive concurrency: ${text(value, 'inFlight')}/${limit}, ${text(value, 'rejected')} refused so far`;
+}
+
+function hedging(value: unknown): string {
+  const delay = text(value, 'delay');
+  if (delay === '') return '';
+  const counts = ['won', 'lost', 'refused'].map((name) => `${text(value, name)} ${name}`);
+  return `hedging after ${delay} (${latency(field(value, 'delayMs'))}): ${counts.join(', ')}`;
+}
+
+function fallback(value: unknown): string {
+  const to = text(value, 'to');
+  if (to === '') return '';
+  const causes = Object.entries(field(value, 'taken') ?? {}).map(([cause, requests]) => `${cause} ${String(requests)}`);
+  const lastAgoMs = field(value, 'lastAgoMs');
+  const last = typeof lastAgoMs === 'number' ? `, last ${duration(lastAgoMs)} ago: ${text(value, 'lastWhy')}` : '';
+  return `fallback to ${to}: ${causes.length === 0 ? 'never taken' : `taken for ${causes.join(', ')}`}${last}`;
 }
 
 function line(content: string): string {

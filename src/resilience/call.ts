@@ -66,7 +66,7 @@ export function callApp(app: App, context: CallContext): Call {
 
 function call(target: ForwardTarget, name: string, to: string | undefined, context: CallContext): Call {
   const { clock, deadlines, space, onBreaker } = context;
-  const { options, outlook, load } = target;
+  const { options, outlook, load, decisions } = target;
   const { retry: retries, buffer, timeout, breaker: guard, hedging } = options;
   const budget = new RetryBudget(retries.budget);
   const breaker = guard.enabled ? new Breaker(name, guard, clock, (change) => onBreaker?.(name, change)) : undefined;
@@ -79,7 +79,7 @@ function call(target: ForwardTarget, name: string, to: string | undefined, conte
   const hedges = { clock, deadlines, budget, retry: retries, breaker, concurrency, target, elsewhere };
   const hedge = hedging && new Hedge(hedging, hedges, attempt);
   const layers = [
-    retry(retries, { clock, deadlines, budget, requestMs: timeout.requestMs, breaker, outlook, load }),
+    retry(retries, { clock, deadlines, budget, requestMs: timeout.requestMs, breaker, outlook, load, decisions }),
     ...(buffer?.enabled === true
       ? [responseBuffer(buffer, { clock, deadlines, space: space ?? new BufferSpace(), retry: retries })]
       : []),

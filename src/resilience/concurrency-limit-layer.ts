@@ -1,6 +1,7 @@
 // HOT PATH where configured. The adaptive limit as a layer, inside the breaker: refuses an attempt before anything is picked.
 import { ProxyError } from '../errors.ts';
 import type { Handler, Layer, ProxyRequest, ProxyResponse } from '../http/message.ts';
+import type { ConcurrencyView } from '../upstream/concurrency-view.ts';
 import type { Clock } from '../util/clock.ts';
 import { REFUSED, type ConcurrencyLimit } from './concurrency-limit.ts';
 
@@ -9,7 +10,7 @@ export function concurrencyLimitLayer(limit: ConcurrencyLimit, name: string, clo
   return (next) => (request) => {
     const nowMs = clock.now();
     const member = limit.admit(nowMs);
-    if (member === REFUSED) return Promise.reject(refusal(limit, name));
+    if (member === REFUSED) return Promise.reject(outOfPlaces(limit, name));
     return new Admitted(limit, member, request, clock, nowMs).send(next);
   };
 }
@@ -55,9 +56,10 @@ function isGivenUp(error: unknown): boolean {
   return error instanceof ProxyError && (error.code === 'PF_TIMEOUT' || error.code === 'PF_CLIENT_CLOSED');
 }
 
-function refusal(limit: ConcurrencyLimit, name: string): ProxyError {
+/** What a request hears that finds no place. */
+export function outOfPlaces({ inFlight }: Pick<ConcurrencyView, 'inFlight'>, name: string): ProxyError {
   return new ProxyError(
     'PF_OVERFLOW',
-    `upstream ${name}: ${limit.inFlight} requests wait for an answer (adaptiveConcurrency)`,
+    `upstream ${name}: ${inFlight} requests wait for an answer (adaptiveConcurrency)`,
   );
 }

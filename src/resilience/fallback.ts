@@ -86,6 +86,11 @@ export class Fallback implements FallbackView {
     };
   }
 
+  wouldTake(code: ErrorCode): { readonly to: string; readonly cause: FallbackCause } | undefined {
+    const cause = CAUSE_OF[code];
+    return cause !== undefined && this.options.reasons.includes(cause) ? { to: this.to, cause } : undefined;
+  }
+
   private async orAnswer(request: ProxyRequest, answer: FallbackAnswer): Promise<ProxyResponse> {
     const failure = await this.failureOf(request);
     if (failure instanceof ProxyResponse) return failure;

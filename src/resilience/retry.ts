@@ -2,6 +2,7 @@
 import { ProxyError } from '../errors.ts';
 import { readCallFields, retryAfterMs } from '../http/call-fields.ts';
 import type { Handler, Layer, Mover, ProxyRequest, ProxyResponse } from '../http/message.ts';
+import type { Decisions, RetryRefusal } from '../upstream/decisions.ts';
 import { discard } from '../upstream/discard.ts';
 import type { ForwardTarget } from '../upstream/forward-target.ts';
 import type { RetryOptions } from '../upstream/options.ts';
@@ -33,6 +34,8 @@ export interface RetryContext {
   readonly outlook: ForwardTarget['outlook'];
   /** Likewise, while as many retries as there may be are under way. */
   readonly load: Pick<ForwardTarget['load'], 'admitsRetry'>;
+  /** Told why a request that has failed is not tried again. */
+  readonly decisions?: Pick<Decisions, 'notRetried'> | undefined;
 }
 
 /**
@@ -76,13 +79,22 @@ class RetryLoop implements Mover {
         let waitMs = 0;
         try {
           const response = await this.next(request);
-          if (isLast || !mayRetryStatus(options, response.status, request)) return response;
+          if (response.status < 400 || !options.on.statuses.includes(response.status)) return response;
+          if (isLast || !mayRetryStatus(options, response.status, request)) {
+            this.note(request, isLast ? 'attempts' : 'policy');
+            return response;
+          }
           const askedMs = context.outlook.hasOtherThan(1) ? 0 : (retryAfterMs(response.headers) ?? 0);
           waitMs = Math.max(askedMs, this.backoffMs(tries - 2));
           if (!this.mayTryAgain(request, replay, askedMs, waitMs)) return response;
           discard(response.body);
         } catch (error) {
-          if (isLast || !(error instanceof ProxyError) || !mayRetryError(options, error, request)) throw error;
+          if (!(error instanceof ProxyError)) throw error;
+          if (isLast || !mayRetryError(options, error, request)) {
+            // Of what no endpoint had a part in, others tell.
+            if (error.requestSent !== undefined) this.note(request, isLast ? 'attempts' : 'policy');
+            throw error;
+          }
           const isUnheard =
             error.requestSent === false && context.outlook.hasOtherThan(request.attempts.length - request.firstAttempt);
           waitMs = isUnheard ? 0 : this.backoffMs(tries - 2);
@@ -123,25 +135,35 @@ class RetryLoop implements Mover {
       return false;
     const isAllowed = requestSent ? on.attemptTimeout && mayBeExecutedAgain(options, request) : on.connect;
     if (!isAllowed || request.body.received > MAX_REPLAY_BYTES) return false;
-    if (!this.withdraw(FAILING_MS.atOnce)) return false;
+    if (this.refusal(FAILING_MS.atOnce) !== undefined) return false;
     request.move = 'paid';
     return true;
   }
 
   private mayTryAgain(request: ProxyRequest, replay: ReplayBody | undefined, askedMs: number, waitMs: number): boolean {
-    if (request.aborted !== undefined || replay?.canReplay === false) return false;
-    if (askedMs > 0 && !hasTime(request, this.context.clock.now() + askedMs)) return false;
-    if (request.move !== 'paid') return this.withdraw(waitMs > 0 ? FAILING_MS.waiting : FAILING_MS.atOnce);
-    request.move = 'made';
-    return true;
+    let refusal: RetryRefusal | undefined;
+    if (request.aborted !== undefined) return false;
+    if (replay?.canReplay === false) refusal = 'content';
+    else if (askedMs > 0 && !hasTime(request, this.context.clock.now() + askedMs)) refusal = 'deadline';
+    else if (request.move === 'paid') request.move = 'made';
+    else refusal = this.refusal(waitMs > 0 ? FAILING_MS.waiting : FAILING_MS.atOnce);
+    if (refusal !== undefined) this.note(request, refusal);
+    return refusal === undefined;
   }
 
-  /** The budget is asked last: what it gives is spent, also while the retry waits. */
-  private withdraw(failingMs: number): boolean {
+  /** The budget is asked last: what it gives is spent, also while the retry waits. Undefined: there may be a retry. */
+  private refusal(failingMs: number): RetryRefusal | undefined {
     const { budget, breaker, clock, outlook, load } = this.context;
     const nowMs = clock.now();
-    if (breaker?.wouldRefuse(nowMs) === true || outlook.failingForMs > failingMs) return false;
-    return load.admitsRetry() && budget.withdraw(nowMs);
+    if (breaker?.wouldRefuse(nowMs) === true) return 'breaker';
+    if (outlook.failingForMs > failingMs) return 'all-failing';
+    if (!load.admitsRetry()) return 'limit';
+    return budget.withdraw(nowMs) ? undefined : 'budget';
+  }
+
+  /** What its client has given up is nobody's failure. */
+  private note(request: ProxyRequest, refusal: RetryRefusal): void {
+    if (request.aborted === undefined) this.context.decisions?.notRetried(refusal, this.context.clock.now());
   }
 
   /** Full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter", 2015); 0 for the first retry. */

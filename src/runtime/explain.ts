@@ -7,9 +7,11 @@ import { Headers, isFieldValue } from '../http/headers.ts';
 import type { PathLooseness } from '../http/limits.ts';
 import { ProxyRequest } from '../http/message.ts';
 import { normalAuthority, parseTarget } from '../http/target.ts';
+import { outOfPlaces } from '../resilience/concurrency-limit-layer.ts';
 import type { OutboundNames } from '../router/outbound-name.ts';
 import type { Decision } from '../upstream/decisions.ts';
 import { describeUpstream } from '../upstream/describe.ts';
+import type { FallbackView } from '../upstream/fallback-view.ts';
 import { isIdempotent } from '../upstream/idempotent.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import type { UpstreamEntry, Upstreams } from '../upstream/upstreams.ts';
@@ -123,10 +125,10 @@ function explainUpstream(entry: UpstreamEntry, request: ProxyRequest, clock: Clo
   const nowMs = clock.now();
   const { upstream, call } = entry;
   const { timeout, retry, connect } = upstream.options;
-  const breaker = call.breaker?.describe(nowMs);
   const { outcome, pick } = tryPicks(upstream, request);
+  const verdict = refusedBefore(entry, nowMs) ?? outcome;
   return {
-    outcome: breaker?.state === 'open' ? refusal(new ProxyError('PF_BREAKER_OPEN', breaker.why)) : outcome,
+    outcome: verdict instanceof ProxyError ? orFallback(verdict, call.fallback) : verdict,
     ...pick,
     retry: {
       attempts: retry.attempts,
@@ -142,6 +144,19 @@ function explainUpstream(entry: UpstreamEntry, request: ProxyRequest, clock: Clo
   };
 }
 
+/** Why nothing would be picked as things are: the breaker, the adaptive limit, the limits, in the order in which they are asked. */
+function refusedBefore({ upstream, call }: UpstreamEntry, nowMs: number): ProxyError | undefined {
+  const breaker = call.breaker?.describe(nowMs);
+  if (breaker?.state === 'open') return new ProxyError('PF_BREAKER_OPEN', breaker.why);
+  if (call.concurrency?.hasRoom === false) return outOfPlaces(call.concurrency, upstream.name);
+  return upstream.load.wouldRefuse;
+}
+
+function orFallback(error: ProxyError, fallback: FallbackView | undefined): object {
+  const taken = fallback?.wouldTake(error.code);
+  return taken === undefined ? refusal(error) : { kind: 'fallback', ...taken, insteadOf: refusal(error) };
+}
+
 /** What the picker would do, told by a copy of it: the first of its picks, and how a few hundred are spread as things are. */
 function tryPicks(upstream: Upstream, request: ProxyRequest): { readonly outcome: object; readonly pick?: object } {
   const picker = upstream.trialPicker;
@@ -150,7 +165,7 @@ function tryPicks(upstream: Upstream, request: ProxyRequest): { readonly outcome
     case 'queue':
       return { outcome: { kind: 'waits', reason: 'no list has come yet' } };
     case 'unavailable':
-      return { outcome: refusal(upstream.unavailable(first.reason)) };
+      return { outcome: upstream.unavailable(first.reason) };
     case 'picked': {
       const draws = new Map([[first.endpoint.address, 1]]);
       for (let draw = 1; draw < DRAWS; draw++) {

@@ -16,5 +16,9 @@ export interface ConcurrencyDescription {
 
 /** An adaptive limit, to those that show it. */
 export interface ConcurrencyView {
+  /** Requests that wait for the head of an answer. */
+  readonly inFlight: number;
+  /** Would one more be admitted now? */
+  readonly hasRoom: boolean;
   describe(): ConcurrencyDescription;
 }

@@ -32,8 +32,18 @@ export type Decision =
       readonly why: string;
       readonly requests: number;
     }
+  /** A request that had failed was not tried again: likewise, once a second at most for each reason. */
+  | { readonly kind: 'no-retry'; readonly atMs: number; readonly why: RetryRefusal; readonly requests: number }
   /** The pick of an ordinary request, one a second at most, or of another try. */
   | { readonly kind: 'pick'; readonly atMs: number; readonly endpoint: string; readonly attempt: number };
+
+/**
+ * Why a failed request is not tried again. `attempts`: it had all of them. `policy`: that failure of that method is none that
+ * configuration has tried again. `content`: more of its content was sent than is held. `deadline`: `Retry-After` is longer than
+ * its time. `breaker`: it would refuse. `all-failing`: all endpoints keep failing. `limit`: `limits.retries`. `budget`: `retry.budget`.
+ */
+export type RetryRefusal =
+  'attempts' | 'policy' | 'content' | 'deadline' | 'breaker' | 'all-failing' | 'limit' | 'budget';
 
 /** The last values that were added. */
 class Ring<T> {
@@ -82,6 +92,7 @@ export class Decisions {
   private readonly requests = new Ring<Decision>(KEPT);
   private sampledAtMs = -Infinity;
   private readonly fallbacks = new Sample();
+  private readonly refusals = new Map<RetryRefusal, Sample>();
   private readonly hedges = { won: new Sample(), lost: new Sample(), refused: new Sample() };
 
   /** An endpoint's place has changed. @param endpoint `host:port` @param nowMs monotonic */
@@ -109,6 +120,14 @@ export class Decisions {
   hedged(outcome: 'won' | 'lost' | 'refused', why: string, nowMs: number): void {
     const requests = this.hedges[outcome].count(nowMs);
     if (requests > 0) this.requests.add({ kind: 'hedge', atMs: nowMs, outcome, why, requests });
+  }
+
+  /** A failed request is given its failure. */
+  notRetried(why: RetryRefusal, nowMs: number): void {
+    let sample = this.refusals.get(why);
+    if (sample === undefined) this.refusals.set(why, (sample = new Sample()));
+    const requests = sample.count(nowMs);
+    if (requests > 0) this.requests.add({ kind: 'no-retry', atMs: nowMs, why, requests });
   }
 
   /**

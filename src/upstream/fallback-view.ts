@@ -1,4 +1,5 @@
 // What is seen of an upstream's fallback from below the layer that it belongs to (resilience/fallback.ts).
+import type { ErrorCode } from '../errors.ts';
 
 /** Failures of a whole upstream that may lead to its fallback; `status`: it answered with one of the listed statuses. */
 export type FallbackCause =
@@ -23,4 +24,6 @@ export interface FallbackView {
   readonly taken: Readonly<Partial<Record<FallbackCause, number>>>;
   /** @param nowMs monotonic. */
   describe(nowMs: number): FallbackDescription;
+  /** Where a request that fails as a whole with `code` would go instead, and for which cause; undefined: nowhere. */
+  wouldTake(code: ErrorCode): { readonly to: string; readonly cause: FallbackCause } | undefined;
 }

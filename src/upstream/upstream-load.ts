@@ -64,6 +64,11 @@ export class UpstreamLoad {
     return undefined;
   }
 
+  /** `refusal` of a first attempt as things are; counts nothing. */
+  get wouldRefuse(): ProxyError | undefined {
+    return this.requests >= this.limits.requests ? this.refused('requests', 'requests are under way') : undefined;
+  }
+
   /** May there be one retry more? Counts it as refused otherwise. */
   admitsRetry(): boolean {
     if (this.retries < this.limits.retries) return true;
@@ -129,6 +134,10 @@ export class UpstreamLoad {
 
   private overflow(limit: Exclude<LimitName, 'connections'>, what: string): ProxyError {
     this.overflows[limit]++;
+    return this.refused(limit, what);
+  }
+
+  private refused(limit: LimitName, what: string): ProxyError {
     return new ProxyError('PF_OVERFLOW', `upstream ${this.name}: ${this.limits[limit]} ${what} (limits.${limit})`);
   }
 }

@@ -10,7 +10,14 @@ import type { RunningSidecar } from '../support/processes.ts';
 import { until } from '../support/until.ts';
 
 interface Explained {
-  readonly outcome: { readonly kind: string; readonly to?: string; readonly code?: string; readonly reason?: string };
+  readonly outcome: {
+    readonly kind: string;
+    readonly to?: string;
+    readonly code?: string;
+    readonly reason?: string;
+    readonly cause?: string;
+    readonly insteadOf?: { readonly code: string };
+  };
   readonly pick?: {
     readonly how: string;
     readonly shares: readonly { readonly address: string; readonly share: number }[];
@@ -106,6 +113,47 @@ describe('GET /explain', () => {
       expect.objectContaining({ kind: 'attempt', endpoint: dead, outcome: 'connect-failed' }),
     );
     expect(decisions).toContainEqual(expect.objectContaining({ kind: 'pick', endpoint: well, attempt: 2 }));
+  });
+
+  it('says that a limit is reached, and what a fallback would do then', async () => {
+    const app = await startApp(() => undefined);
+    const address = `127.0.0.1:${app.port}`;
+    const limits = 'limits: { requests: 1 }';
+    const refusing = await startCaller([address], `{ ${limits} }`);
+    const helped = await startCaller(
+      [address],
+      `{ ${limits}, fallback: { on: [overflow], answer: { status: 200, body: later } } }`,
+    );
+    for (const sidecar of [refusing, helped]) {
+      expect((await explain(sidecar, 'host=orders')).outcome).toMatchObject({ kind: 'sent', to: address });
+      const controller = new AbortController();
+      const held = request(`http://127.0.0.1:${sidecar.outbound.port}/`, {
+        headers: { host: 'orders' },
+        signal: controller.signal,
+      }).catch(() => undefined);
+      const kind = sidecar === refusing ? 'refused' : 'fallback';
+      const { outcome } = await until('the only place is taken', async () => {
+        const explained = await explain(sidecar, 'host=orders');
+        return explained.outcome.kind === kind ? explained : undefined;
+      });
+      if (sidecar === refusing) expect(outcome).toMatchObject({ code: 'PF_OVERFLOW' });
+      else expect(outcome).toMatchObject({ to: 'answer 200', cause: 'overflow', insteadOf: { code: 'PF_OVERFLOW' } });
+      controller.abort();
+      await held;
+    }
+  });
+
+  it('tells why a failed request was not tried again', async () => {
+    const app = await startApp((_, response) => void response.writeHead(503).end());
+    const sidecar = await startCaller([`127.0.0.1:${app.port}`]);
+    const { statusCode, body } = await request(`http://127.0.0.1:${sidecar.outbound.port}/`, {
+      method: 'POST',
+      headers: { host: 'orders' },
+    });
+    await body.dump();
+    expect(statusCode).toBe(503);
+    const { decisions = [] } = await explain(sidecar, 'last=20');
+    expect(decisions).toContainEqual(expect.objectContaining({ kind: 'no-retry', why: 'policy', requests: 1 }));
   });
 
   it('a rotation goes on as if nobody had asked', async () => {

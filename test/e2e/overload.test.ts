@@ -1,9 +1,10 @@
 // More connections, requests or clients than there is room for: who is in goes on, who is not is told so at once.
 import { execFileSync } from 'node:child_process';
 import { readdirSync, writeFileSync } from 'node:fs';
-import { Agent, request } from 'node:http';
+import { Agent, request, type ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { startApp } from '../support/apps.ts';
 import { startSidecar, temporaryDirectory, type RunningSidecar } from '../support/processes.ts';
 import type { RawConnection } from '../support/raw.ts';
 import { until } from '../support/until.ts';
@@ -45,6 +46,17 @@ function get(sidecar: RunningSidecar, agent: Agent): Promise<number | string> {
       response.resume().once('end', () => resolve(response.statusCode ?? 0));
     })
       .once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message))
+      .end();
+  });
+}
+
+/** Of one GET on a connection of its own. */
+function status(at: { readonly port: number }, path: string, host = 'localhost'): Promise<number> {
+  return new Promise((resolve, reject) => {
+    request({ port: at.port, host: '127.0.0.1', path, headers: { host }, agent: false }, (response) => {
+      response.resume().once('end', () => resolve(response.statusCode ?? 0));
+    })
+      .once('error', reject)
       .end();
   });
 }
@@ -152,6 +164,37 @@ describe('when file descriptors are used up', () => {
     expect(sidecar.child.exitCode).toBeNull();
     expect(said()).toHaveLength(1);
     agent.destroy();
+  });
+});
+
+describe('health and admin traffic', () => {
+  it('is answered while every place of the listeners is taken', async () => {
+    const hanging: ServerResponse[] = [];
+    const app = await startApp((asked, response) => {
+      if (asked.url === '/health') response.end('well');
+      else hanging.push(response);
+    });
+    const config = {
+      service: { name: 'orders', app: `127.0.0.1:${app.port}`, health: { http: '/health' } },
+      registry: { type: 'file', file: { directory: temporaryDirectory() } },
+      listeners: { inbound: { limits: { requests: 1 } }, outbound: { limits: { requests: 1 } } },
+    };
+    const file = join(temporaryDirectory(), 'pilotfish.yaml');
+    writeFileSync(file, JSON.stringify(config));
+    const sidecar = await startSidecar({}, ['-c', file]);
+    await until('it is ready', async () => (await status(sidecar.admin, '/readyz')) === 200);
+    const { inbound, outbound, admin } = sidecar;
+    if (inbound === undefined) throw new Error('it has a service of its own');
+    // Through both listeners: one request fills each of them.
+    const waiting = status(outbound, '/', 'orders');
+    await until('the app has it', () => hanging.length === 1);
+    expect(await status(outbound, '/', 'orders')).toBe(503);
+    expect(await status(inbound, '/', 'orders')).toBe(503);
+    expect(await status(inbound, '/health', 'orders')).toBe(200);
+    for (const path of ['/livez', '/readyz', '/metrics', '/upstreams', '/explain?host=orders'])
+      expect([path, await status(admin, path)]).toEqual([path, 200]);
+    hanging[0]?.end('done');
+    expect(await waiting).toBe(200);
   });
 });
 

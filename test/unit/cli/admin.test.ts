@@ -49,8 +49,29 @@ const ANSWERS: Readonly<Record<string, readonly [number, unknown]>> = {
             },
           ],
           rejected: [{ ref: 'x.json', reason: 'not JSON' }],
+          load: { connections: { now: 12, limit: 16_384 }, requests: { now: 3, limit: 100 } },
+          retryBudgetRatio: 0.876,
+          breaker: { state: 'open', sinceMs: 3_400, untilMs: 249.5, why: '100 failures in a row' },
+          concurrency: { limit: 40, inFlight: 12, rejected: 7, isMeasuring: false },
+          hedging: { delay: 'p95', delayMs: 12.34, won: 3, lost: 1, refused: 0 },
+          fallback: {
+            to: 'upstream standby',
+            on: ['breaker-open'],
+            taken: { 'breaker-open': 5, timeout: 1 },
+            lastAgoMs: 2_100,
+            lastWhy: 'no answer\u001b[2J',
+          },
         },
-        { name: 'empty', state: 'live', stalenessMs: 0, balancer: 'random', endpoints: [], rejected: [] },
+        {
+          name: 'empty',
+          state: 'live',
+          stalenessMs: 0,
+          balancer: 'random',
+          endpoints: [],
+          rejected: [],
+          breaker: { state: 'closed', sinceMs: 9, why: 'it has just begun' },
+          fallback: { to: 'answer 200', on: ['timeout'], taken: {} },
+        },
       ],
     },
   ],
@@ -86,12 +107,18 @@ registration  pending  o-1  10.0.0.1:80  waiting
 registry  file  up
 
 upstream payments, stale, last heard 12 s ago, random
+  breaker open for 3 s, the first probe in 250 ms: 100 failures in a row
+  limits: connections 12/16384, requests 3/100, retry budget 88 % left
+  adaptive concurrency: 12/40, 7 refused so far
+  hedging after p95 (12.3 ms): 3 won, 1 lost, 0 refused
+  fallback to upstream standby: taken for breaker-open 5, timeout 1, last 2 s ago: no answer?[2J
   ADDRESS      ID  STATE      FOR    WEIGHT  IN FLIGHT  LATENCY  WHY
   10.0.0.2:80  p1  available  12 s   100     2          3.1 ms   picked
   10.0.0.3:80  p2  ejected    3 min  1       0          -        ejected for 3.0 s more; back when the ejection ends
   record x.json rejected: not JSON
 
 upstream empty, live, random
+  fallback to answer 200: never taken
   no endpoints
 `;
 

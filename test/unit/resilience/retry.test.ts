@@ -22,6 +22,7 @@ const IGNORE: BodyReader = { onData: () => undefined, onEnd: () => undefined, on
 
 let clock: FakeClock;
 let tries: number[];
+let refusals: string[];
 
 function failure(code: ProxyError['code'], facts: ErrorFacts): ProxyError {
   return new ProxyError(code, code, facts);
@@ -42,6 +43,8 @@ async function run(
     outlook = OUTLOOK,
     fields = [],
     requestMs = 15_000,
+    load = LOAD,
+    breaker,
   }: {
     method?: string;
     body?: Body;
@@ -50,10 +53,14 @@ async function run(
     outlook?: RetryContext['outlook'];
     fields?: readonly (readonly [string, string])[];
     requestMs?: number;
+    load?: RetryContext['load'];
+    breaker?: RetryContext['breaker'];
   } = {},
 ): Promise<number | string> {
   const all = { ...UPSTREAM_DEFAULTS.retry, ...options };
-  const layer = retry(all, { clock, deadlines: new DeadlineLists(clock), budget, requestMs, outlook, load: LOAD });
+  const decisions = { notRetried: (why: string) => void refusals.push(why) };
+  const deadlines = new DeadlineLists(clock);
+  const layer = retry(all, { clock, deadlines, budget, requestMs, outlook, load, breaker, decisions });
   const request = makeRequest(method, body, clock.now());
   for (const [name, value] of fields) request.headers.append(name, value);
   const handle = layer((seen) => {
@@ -73,6 +80,7 @@ async function run(
 beforeEach(() => {
   clock = new FakeClock();
   tries = [];
+  refusals = [];
 });
 
 describe('what is tried again', () => {
@@ -215,6 +223,38 @@ describe('where a retry would be in vain', () => {
     };
     await run([outcome], { outlook });
     expect(tries).toHaveLength(2);
+  });
+});
+
+describe('why there is none', () => {
+  const long = new Body(undefined, undefined);
+  const reader = (request: ProxyRequest): Promise<ProxyResponse> => {
+    request.body.read(IGNORE);
+    long.push(Buffer.alloc(70_000));
+    return Promise.reject(RESET);
+  };
+  const nowhere = { failingForMs: 0, hasOtherThan: (): boolean => false };
+  const later = new ProxyResponse(503, Headers.of(['Retry-After', '60']));
+  const rows: readonly (readonly [string | undefined, readonly Try[], Parameters<typeof run>[1]])[] = [
+    [undefined, [RESET, status(200)], {}],
+    [undefined, [status(404)], {}],
+    [undefined, [failure('PF_CLIENT_CLOSED', {})], {}],
+    [undefined, [failure('PF_NO_ENDPOINT', {})], {}],
+    ['attempts', [RESET], {}],
+    ['attempts', [status(503)], {}],
+    ['policy', [RESET], { method: 'POST' }],
+    ['policy', [status(503)], { method: 'POST' }],
+    ['content', [reader], { method: 'PUT', body: long }],
+    ['deadline', [later], { outlook: nowhere }],
+    ['breaker', [RESET], { breaker: { wouldRefuse: () => true } }],
+    ['all-failing', [RESET], { outlook: { ...OUTLOOK, failingForMs: 101 } }],
+    ['limit', [RESET], { load: { admitsRetry: () => false } }],
+    ['budget', [RESET], { budget: new RetryBudget({ ratio: 0, minPerSecond: 0 }) }],
+  ];
+
+  it.each(rows)('is noted: %s, %#', async (why, outcomes, options) => {
+    await run(outcomes, options);
+    expect(refusals).toEqual(why === undefined ? [] : [why]);
   });
 });
 
