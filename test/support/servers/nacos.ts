@@ -41,16 +41,8 @@ export class NacosProcess extends OwnServer {
     this.hasAuth = hasAuth;
   }
 
-  /**
-   * Starts one; resolves when it answers, and, with `hasAuth`, when its administrator can log in. Tried again: on a busy
-   * machine its embedded database gives itself up after 10 s.
-   */
+  /** Starts one; resolves when it answers, and, with `hasAuth`, when its administrator can log in. */
   static async start(found: OwnedServer, options: NacosProcessOptions = {}): Promise<NacosProcess> {
-    const start = (): Promise<NacosProcess> => NacosProcess.startOnce(found, options);
-    return start().catch(start).catch(start);
-  }
-
-  private static async startOnce(found: OwnedServer, options: NacosProcessOptions): Promise<NacosProcess> {
     const [raftPort = 0] = await freePorts([0, 1_000, 2_000, 2_001]);
     const port = raftPort + GRPC_OFFSET;
     const { hasAuth = false } = options;
@@ -70,14 +62,13 @@ export class NacosProcess extends OwnServer {
     return this.port + GRPC_OFFSET;
   }
 
-  /** Starts it where it was killed: it knows nobody, and its users. Resolves when it answers. */
+  /**
+   * Starts it where it was killed: it knows nobody, and its users. Resolves when it answers. Tried again: on a busy machine its
+   * embedded database gives itself up, and with it the server.
+   */
   restart(): Promise<void> {
-    return this.run.start(async () => {
-      const answer = await fetch(`http://${this.address}/nacos/actuator/health`, {
-        signal: AbortSignal.timeout(1_000),
-      });
-      return answer.ok;
-    }, START_TIMEOUT_MS);
+    const start = (): Promise<void> => this.run.start(() => this.isWell(), START_TIMEOUT_MS);
+    return start().catch(start).catch(start);
   }
 
   /** One call of its HTTP API, as the administrator unless said; the answer's text. Rejects for any status but 200. */
@@ -118,6 +109,11 @@ export class NacosProcess extends OwnServer {
       };
       for (const { ip, port } of hosts) await this.deregister(namespaceId, { key: { service }, host: ip, port });
     }
+  }
+
+  private async isWell(): Promise<boolean> {
+    const answer = await fetch(`http://${this.address}/nacos/actuator/health`, { signal: AbortSignal.timeout(1_000) });
+    return answer.ok;
   }
 
   /** A token. A user may be unknown for the first seconds: tried again for 10 s. */
