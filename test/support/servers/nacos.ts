@@ -64,7 +64,7 @@ export class NacosProcess extends OwnServer {
 
   /**
    * Starts it where it was killed: it knows nobody, and its users. Resolves when it answers. Tried again: on a busy machine its
-   * embedded database gives itself up, and with it the server.
+   * embedded database may give itself up all the same, and with it the server.
    */
   restart(): Promise<void> {
     const start = (): Promise<void> => this.run.start(() => this.isWell(), START_TIMEOUT_MS);
@@ -168,9 +168,11 @@ async function containerOf(image: string, port: number, options: NacosProcessOpt
   });
 }
 
-/** As the official image calls them. */
+/** As the official image calls them; and its embedded database waits for no disk, and is waited for. */
 function variablesOf(hasAuth: boolean, tokenSeconds: number): Readonly<Record<string, string>> {
   return {
+    JAVA_TOOL_OPTIONS: '-Dderby.system.durability=test',
+    DB_POOL_CONFIG_CONNECTIONTIMEOUT: String(START_TIMEOUT_MS),
     NACOS_AUTH_ENABLE: String(hasAuth),
     NACOS_AUTH_TOKEN: TOKEN_SECRET,
     NACOS_AUTH_TOKEN_EXPIRE_SECONDS: String(tokenSeconds),
