@@ -59,7 +59,7 @@ export function servicesSection({ rows, services, endpoints, picks, rounds }) {
   const text = section(
     'D. Many services',
     `${whole(services)} services of ${endpoints} endpoints, against one service of ${endpoints}; requests go round over ` +
-      `all of them; ${rounds} rounds.`,
+      `all of them; ${rounds} rounds. What it costs to watch as many in etcd, Consul and Nacos: [scale](scale.md).`,
     [
       '',
       'added MB',
