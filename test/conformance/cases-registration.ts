@@ -132,17 +132,20 @@ export const REGISTRATION_CASES: readonly Case[] = [
       const registry = await space.open();
       const seen = observe(registry);
       const { handle, states } = await register(registry, instance('a'));
+      await seen.until('it is there', 1_000, () => seen.ids() === 'a');
       await space.breakDown();
       await until('at risk', 0.8 * ttlMs, () => states.includes('at-risk'));
       await until('lost', 0.4 * ttlMs, () => states.includes('lost'));
       await throughout('it stays away', 2 * ttlMs, () => handle.state !== 'registered');
       await space.repair();
-      await until('it is back', 5_000, () => handle.state === 'registered');
+      await Promise.all([
+        until('it is back', 5_000, () => handle.state === 'registered'),
+        seen.until('and seen', 5_000, () => seen.watch.state === 'live' && seen.ids() === 'a'),
+      ]);
       // Some registries show a change only half a second later.
       const ids = async (): Promise<string> =>
         (await registry.read(KEY, AbortSignal.timeout(10_000))).instances.map(({ id }) => id).join();
       await until('it is read', 1_000, async () => (await ids()) === 'a');
-      await seen.until('and seen', 1_000, () => seen.ids() === 'a');
       expect(states.filter((state) => state === 'at-risk' || state === 'lost')).toEqual(['at-risk', 'lost']);
       await registry.close();
     },

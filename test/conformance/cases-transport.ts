@@ -107,7 +107,8 @@ export const TRANSPORT_CASES: readonly Case[] = [
       const inUse = await toldBy('e');
       await inUse.freeze();
       await cluster.plant([instance('f')]);
-      await seen.until('seen by way of another node', 20_000, () => seen.find('f') !== undefined);
+      // At most 15 s until the silence is noticed, 4 s until the next try, and 3 s for a call.
+      await seen.until('seen by way of another node', 22_000, () => seen.find('f') !== undefined);
       await inUse.thaw();
       await until('all is well', 5_000, () => handle.state === 'registered' && seen.watch.state === 'live');
 

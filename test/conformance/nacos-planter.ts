@@ -26,11 +26,11 @@ export class NacosPlanter {
   }
 
   async plant(instances: readonly ServiceInstance[]): Promise<void> {
-    const signal = AbortSignal.timeout(TIMEOUT_MS);
     await Promise.all(
       instances.map((instance) => {
         const publication = this.namespace.publication(this.names.toNacos(instance.key));
-        return publication.set(instance.id, toNacosInstance(instance, MAX_METADATA_BYTES), FOR_EVER_MS, signal);
+        const own = toNacosInstance(instance, MAX_METADATA_BYTES);
+        return publication.set(instance.id, own, FOR_EVER_MS, AbortSignal.timeout(TIMEOUT_MS));
       }),
     );
   }
