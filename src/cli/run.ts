@@ -1,5 +1,6 @@
 // `pilotfish run`: the sidecar, until a signal or `POST /quit` ends it.
 import type { Config } from '../config/config.ts';
+import { keepYoungGeneration } from '../runtime/process-limits.ts';
 import { readArgs } from './command.ts';
 import type { Command } from './command.ts';
 import { CONFIG_OPTION, configuration } from './configuration.ts';
@@ -44,7 +45,12 @@ second signal.
     const { values } = readArgs(args, CONFIG_OPTION);
     const { config } = await configuration(context, values.config);
     const { startSidecar } = await import('../sidecar.ts');
-    return runUntilStopped(config, (valid) => startSidecar(valid, {}), context);
+    const start: StartSidecar = async (valid) => {
+      const sidecar = await startSidecar(valid, {});
+      keepYoungGeneration();
+      return sidecar;
+    };
+    return runUntilStopped(config, start, context);
   },
 };
 
