@@ -72,6 +72,15 @@ export function areAllFailing(endpoints: Iterable<Endpoint>, consecutiveFailures
   return isAny;
 }
 
+/** Is there another one to pick that did not fail last, and is not being asked whether it lives? */
+export function isAnotherWell(than: Endpoint, endpoints: Iterable<Endpoint>): boolean {
+  for (const endpoint of endpoints) {
+    if (endpoint !== than && !endpoint.isSilent && endpoint.outlier.consecutiveFailures === 0 && isPickable(endpoint))
+      return true;
+  }
+  return false;
+}
+
 /** Can more than `count` of them be picked? */
 export function canPickMoreThan(count: number, endpoints: Iterable<Endpoint>): boolean {
   let found = 0;

@@ -21,6 +21,7 @@ import { Outlook } from './outlook.ts';
 import { PickQueue } from './pick-queue.ts';
 import { UpstreamLoad } from './upstream-load.ts';
 import { Picking } from './picking.ts';
+import { isAnotherWell } from './placement.ts';
 import { reviewPlaces } from './places.ts';
 import { Prewarmer } from './prewarmer.ts';
 import type { ProbeSlots } from './probe-slots.ts';
@@ -201,7 +202,7 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope, Ha
   onHung(endpoint: Endpoint): boolean {
     if (endpoint.isDraining) return this.byIdentity.size > 0;
     this.ejections.eject(endpoint, 'hung');
-    return endpoint.outlier.isEjected;
+    return endpoint.outlier.isEjected || isAnotherWell(endpoint, this.byIdentity.values());
   }
 
   onChecked(endpoint: Endpoint, isWell: boolean): void {

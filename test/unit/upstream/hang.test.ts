@@ -196,6 +196,18 @@ describe('an endpoint that has stopped', () => {
     expect(sent.map(({ result }) => result)).toEqual(sent.map(() => 200));
   });
 
+  it('keeps no GET where there is no room for its ejection, as long as somebody else is well', async () => {
+    open({}, 4);
+    await learn();
+    stopped.add(A).add('10.0.0.2:80').add('10.0.0.3:80');
+    const sent = Array.from({ length: 8 }, () => send());
+    await turns();
+    expect(new Set(sent.map(({ request }) => request.attempts[0]?.endpoint)).size).toBe(4);
+    await pass(500);
+    expect([...upstream.endpoints].filter(({ outlier }) => outlier.isEjected)).toHaveLength(2);
+    expect(sent.map(({ result }) => result)).toEqual(sent.map(() => 200));
+  });
+
   it('is not left where nobody else is well', async () => {
     open({}, 2);
     await learn();
