@@ -1,5 +1,6 @@
 // Ejects endpoints that fail and lets them back in: the one writer of all outlier records of an upstream.
 import type { Clock, Timer } from '../util/clock.ts';
+import { Comeback } from './comeback.ts';
 import type { Decisions } from './decisions.ts';
 import type { Endpoint } from './endpoint.ts';
 import { LivenessProbe } from './liveness-probe.ts';
@@ -26,7 +27,16 @@ export interface EjectionScope {
   onFailing(endpoint: Endpoint, cause: EjectionCause): void;
 }
 
+/** How many may be ejected, and who is: of them, those that nobody listens at (`gone`) take nobody's room. */
+interface Count {
+  readonly ejectable: number;
+  readonly ejected: Endpoint[];
+  readonly gone: Endpoint[];
+}
+
 /**
+ * At most `maxEjected` are left out at the same time, so that what befalls all does not end with all traffic on one. Where
+ * connections are refused there is nothing to spare: all of those may be out. Never the last one.
  * An ejection ends when its time is over and a connection can be opened; where it cannot, that is tried again every
  * `baseEjectionMs`. One that hung has to answer: its kernel opens connections all the same.
  * Where an update leaves more ejected than `maxEjected`, those that would be back first are back at once.
@@ -35,6 +45,7 @@ export class Ejections {
   private readonly clock: Clock;
   private readonly options: OutlierOptions;
   private readonly scope: EjectionScope;
+  private readonly comeback: Comeback;
   private timer: Timer | undefined = undefined;
   private timerAtMs = Infinity;
   private sweepTimer: Timer | undefined = undefined;
@@ -46,13 +57,17 @@ export class Ejections {
     this.clock = clock;
     this.options = options;
     this.scope = scope;
+    this.comeback = new Comeback(clock, options, scope, (endpoint) => this.tryReadmit(endpoint));
   }
 
   /** An attempt has ended. @param status of its answer's head; 0: none came. */
   settled(endpoint: Endpoint, outcome: Outcome, startedAtMs: number, status: number): void {
     const { outlier } = endpoint;
     this.sweepTimer ??= this.clock.setTimer(this.options.intervalMs, this.sweep);
-    if (isFailure(outcome)) this.scope.decisions.failed(endpoint.address, outcome, this.clock.now());
+    if (isFailure(outcome)) {
+      this.scope.decisions.failed(endpoint.address, outcome, this.clock.now());
+      this.comeback.failed();
+    }
     if (outcome === 'success') {
       outlier.succeeded(this.clock.now());
       if (status >= 500) outlier.noteFailure();
@@ -71,8 +86,10 @@ export class Ejections {
     if (this.isClosed || endpoint.isDraining || endpoint.outlier.isEjected) return;
     this.scope.onFailing(endpoint, cause);
     const nowMs = this.clock.now();
-    const { ejectable, ejected } = this.count(nowMs);
-    if (ejected.length >= maxEjected(ejectable, this.options.maxEjectedRatio)) return;
+    const { ejectable, ejected, gone } = this.count(nowMs);
+    if (ejected.length + gone.length >= ejectable - 1) return;
+    const room = maxEjected(ejectable - gone.length, this.options.maxEjectedRatio);
+    if (!endpoint.pool.isRefused && ejected.length >= room) return;
     endpoint.outlier.eject(cause, nowMs, reason);
     this.schedule();
     this.scope.onEjectionsChanged();
@@ -87,31 +104,33 @@ export class Ejections {
 
   /** After an update of the list. The caller builds its picker afterwards. */
   trim(): void {
-    const { ejectable, ejected } = this.count(this.clock.now());
-    const allowed = maxEjected(ejectable, this.options.maxEjectedRatio);
-    ejected.sort((a, b) => (a.outlier.ejectedUntilMs ?? 0) - (b.outlier.ejectedUntilMs ?? 0));
-    for (const endpoint of ejected.slice(0, Math.max(0, ejected.length - allowed))) {
-      endpoint.outlier.readmit(this.clock.now());
-    }
+    const nowMs = this.clock.now();
+    const { ejectable, ejected, gone } = this.count(nowMs);
+    const allowed = maxEjected(ejectable - gone.length, this.options.maxEjectedRatio);
+    const excess = ejected.sort(soonestFirst).slice(0, Math.max(0, ejected.length - allowed));
+    if (gone.length === ejectable) excess.push(...gone.sort(soonestFirst).slice(0, 1));
+    for (const { outlier } of excess) outlier.readmit(nowMs);
   }
 
   close(): void {
     this.isClosed = true;
     this.timer?.cancel();
     this.sweepTimer?.cancel();
+    this.comeback.close();
     for (const probe of this.probes.values()) probe.cancel();
     this.probes.clear();
   }
 
-  private count(nowMs: number): { readonly ejectable: number; readonly ejected: Endpoint[] } {
+  private count(nowMs: number): Count {
     let ejectable = 0;
     const ejected: Endpoint[] = [];
+    const gone: Endpoint[] = [];
     for (const endpoint of this.scope.endpoints) {
       if (!isEjectable(endpoint, nowMs)) continue;
       ejectable++;
-      if (endpoint.outlier.isEjected) ejected.push(endpoint);
+      if (endpoint.outlier.isEjected) (endpoint.pool.isRefused ? gone : ejected).push(endpoint);
     }
-    return { ejectable, ejected };
+    return { ejectable, ejected, gone };
   }
 
   private schedule(): void {
@@ -142,6 +161,7 @@ export class Ejections {
       if (isWell) {
         outlier.readmit(nowMs);
         this.scope.onEjectionsChanged();
+        this.ejectOverdue();
       } else {
         outlier.extend(nowMs, outlier.cause === 'hung' ? HUNG_PAUSE_MS : this.options.baseEjectionMs);
       }
@@ -149,6 +169,16 @@ export class Ejections {
     };
     if (outlier.cause === 'hung') this.askUntilItAnswers(endpoint, settle);
     else pool.probe((error) => settle(error === undefined));
+  }
+
+  /** One is back: for another one that nobody listens at, and that was the last until now, there is room. */
+  private ejectOverdue(): void {
+    const { consecutiveFailures } = this.options;
+    if (consecutiveFailures === 0) return;
+    for (const endpoint of this.scope.endpoints) {
+      const isOverdue = endpoint.pool.isRefused && endpoint.outlier.consecutiveFailures >= consecutiveFailures;
+      if (isOverdue) this.eject(endpoint, 'local-errors');
+    }
   }
 
   /** One question stays open for long, so that an endpoint that goes on is back at once. */
@@ -172,4 +202,9 @@ export class Ejections {
     for (const { endpoint, cause, reason } of outliersOf(compared, this.options)) this.eject(endpoint, cause, reason);
     for (const { outlier } of this.scope.endpoints) outlier.window.clear();
   };
+}
+
+/** Who would be back first. */
+function soonestFirst(a: Endpoint, b: Endpoint): number {
+  return (a.outlier.ejectedUntilMs ?? 0) - (b.outlier.ejectedUntilMs ?? 0);
 }

@@ -87,6 +87,8 @@ export class OutlierRecord {
   }
 
   succeeded(nowMs: number): void {
+    // There was no room for its ejection: it begins anew, as one that is let back in.
+    if (!this.isEjected && isReached(this.options.consecutiveFailures, this.consecutiveFailures)) this.forget();
     this.window.requests++;
     this.consecutiveFailures = 0;
     this.consecutiveGatewayErrors = 0;

@@ -27,6 +27,9 @@ export interface PoolDescription {
 /** Part by which the greatest age of a connection differs from the configured one, up or down. */
 const MAX_AGE_JITTER = 0.1;
 
+/** Somebody else's word that nobody is there. A dial that runs out of time may have met our own stall. */
+const REFUSALS: ReadonlySet<unknown> = new Set(['ECONNREFUSED', 'EHOSTUNREACH', 'EHOSTDOWN']);
+
 interface Waiting {
   readonly waiter: ConnectionWaiter;
   readonly reuse: Reuse;
@@ -50,6 +53,8 @@ export class Pool implements ConnectionOwner, DialListener, Starved {
   /** Why the connection is closed that is being closed right now. */
   private reason: CloseReason | undefined = undefined;
   private isClosed = false;
+  /** Nobody listens there: the last dial was refused by the other host, or its network. */
+  isRefused = false;
 
   constructor(clock: Clock, connect: Connect, target: ConnectTarget, options: UpstreamOptions, load: UpstreamLoad) {
     this.clock = clock;
@@ -112,7 +117,7 @@ export class Pool implements ConnectionOwner, DialListener, Starved {
         done(undefined);
       },
       onConnectFailed: (error) => {
-        this.dialFailed();
+        this.dialFailed(error);
         this.dialMore();
         done(error);
       },
@@ -157,6 +162,7 @@ export class Pool implements ConnectionOwner, DialListener, Starved {
   onConnected(connection: ClientConnection): void {
     this.dialing--;
     this.load.dialing--;
+    this.isRefused = false;
     const { maxAgeMs } = this.options.connect;
     this.connections.set(connection, maxAgeMs > 0 ? this.clock.now() + maxAgeMs * this.jitter() : Infinity);
     this.load.onOpened();
@@ -165,7 +171,7 @@ export class Pool implements ConnectionOwner, DialListener, Starved {
 
   /** @internal A dial failed. */
   onConnectFailed(error: ProxyError): void {
-    this.dialFailed();
+    this.dialFailed(error);
     if (error.code === 'PF_CONNECT_FAILED')
       this.idle.limit.forget(); // Whoever closed connections here has gone, too.
     else if (this.idle.oldest !== undefined) this.retire(this.idle.oldest, 'excess'); // A descriptor for the next one.
@@ -265,9 +271,10 @@ export class Pool implements ConnectionOwner, DialListener, Starved {
     return 1 - MAX_AGE_JITTER + 2 * MAX_AGE_JITTER * this.clock.random();
   }
 
-  private dialFailed(): void {
+  private dialFailed({ cause }: ProxyError): void {
     this.dialing--;
     this.load.onDialFailed();
+    this.isRefused = cause instanceof Error && REFUSALS.has((cause as NodeJS.ErrnoException).code);
   }
 
   private failWaiting(error: ProxyError): void {

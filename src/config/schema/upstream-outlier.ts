@@ -69,7 +69,9 @@ export const outlier = z
     maxEjection: duration().prefault('2m').describe('Longest ejection.'),
     maxEjectedRatio: number(0, 1)
       .default(0.5)
-      .describe('Share of endpoints ejected at the same time. One may always be, the last one never.'),
+      .describe(
+        'Share of endpoints ejected at the same time. One may always be, the last one never; those that refuse connections come on top.',
+      ),
   })
   .transform(({ interval, baseEjection, maxEjection, ...rest }) => ({
     ...rest,

@@ -4,6 +4,7 @@ import { Body } from '../../../src/http/body.ts';
 import type { Handler, ProxyRequest, ProxyResponse } from '../../../src/http/message.ts';
 import { callUpstream } from '../../../src/resilience/call.ts';
 import { describeEndpoint } from '../../../src/upstream/describe.ts';
+import type { Endpoint } from '../../../src/upstream/endpoint.ts';
 import { UPSTREAM_DEFAULTS, type UpstreamOptions } from '../../../src/upstream/options.ts';
 import { Upstream } from '../../../src/upstream/upstream.ts';
 import { DeadlineLists } from '../../../src/util/deadline-list.ts';
@@ -310,6 +311,94 @@ describe('an endpoint that refuses connections', () => {
     for (let i = 0; i < 60; i++) await sendAndSettle();
     watch.give([instance(1)]);
     expect(why('orders-1')).toBe('picked');
+  });
+});
+
+describe('endpoints that refuse connections, more of them than may be ejected', () => {
+  const ejected = () => [...upstream.endpoints].filter(({ outlier }) => outlier.isEjected);
+
+  beforeEach(() => {
+    open();
+    watch.give([instance(1), instance(2), instance(3), instance(4)]);
+    for (const n of [1, 2, 3]) network.refusing.add(`10.0.0.${n}:80`);
+    network.onSent = (exchange) => exchange.answer();
+  });
+
+  it('are all out, so that whoever is left gets everything', async () => {
+    for (let i = 0; i < 40; i++) await sendAndSettle('POST', Body.of(Buffer.from('x')));
+    expect(ejected()).toHaveLength(3);
+    const sent = [];
+    for (let i = 0; i < 40; i++) sent.push(await sendAndSettle('POST', Body.of(Buffer.from('x'))));
+    expect(sent.map(({ result, request }) => [result, request.attempts.length])).toEqual(sent.map(() => [200, 1]));
+  });
+
+  it('leave others the room that they would have without them', async () => {
+    network.refusing.delete('10.0.0.3:80');
+    network.onSent = (exchange) => exchange.answer(exchange.connection.target.address === '10.0.0.3:80' ? 503 : 200);
+    for (let i = 0; i < 60; i++) await sendAndSettle();
+    expect(ejected().map(({ id }) => id)).toEqual(['orders-1', 'orders-2', 'orders-3']);
+  });
+
+  it('are never all out, also where only they are left in the list', async () => {
+    network.refusing.add('10.0.0.4:80');
+    for (let i = 0; i < 60; i++) await sendAndSettle();
+    expect(ejected()).toHaveLength(3);
+    watch.give(ejected().map(({ instance: record }) => record));
+    expect(ejected()).toHaveLength(2);
+  });
+});
+
+describe('all endpoints refusing connections', () => {
+  /** All of them fail for three seconds. @returns the one that is not ejected. */
+  async function fail(): Promise<Endpoint> {
+    open();
+    watch.give([instance(1), instance(2), instance(3)]);
+    for (const n of [1, 2, 3]) network.refusing.add(`10.0.0.${n}:80`);
+    network.onSent = (exchange) => exchange.answer();
+    for (let i = 0; i < 60; i++) {
+      await sendAndSettle();
+      await clock.advance(50);
+    }
+    const [left, ...others] = [...upstream.endpoints].filter(({ outlier }) => !outlier.isEjected);
+    if (left === undefined || others.length > 0) throw new Error('not all but one are ejected');
+    return left;
+  }
+
+  it('are back within half a second, whoever of them comes first', async () => {
+    const left = await fail();
+    for (const { address } of upstream.endpoints) if (address !== left.address) network.refusing.delete(address);
+    await clock.advance(500);
+    await turns();
+    expect([...upstream.endpoints].filter(({ outlier }) => outlier.isEjected)).toEqual([left]);
+    const sent = [];
+    for (let i = 0; i < 10; i++) sent.push(await sendAndSettle('POST', Body.of(Buffer.from('x'))));
+    expect(sent.map(({ result, request }) => [result, request.attempts.length])).toEqual(sent.map(() => [200, 1]));
+  });
+
+  it('are tried ever more seldom while nobody comes, and no longer once one is well', async () => {
+    const left = await fail();
+    await clock.advance(60_000);
+    const before = network.dials;
+    await clock.advance(60_000);
+    expect(network.dials - before).toBeLessThanOrEqual(60);
+    network.refusing.delete(left.address);
+    expect((await sendAndSettle()).result).toBe(200);
+    await clock.advance(5_000);
+    const after = network.dials;
+    await clock.advance(4_900);
+    expect(network.dials - after).toBeLessThanOrEqual(2);
+  });
+
+  it('hold nothing against the one that failed for all of them', async () => {
+    const left = await fail();
+    network.refusing.delete(left.address);
+    for (let i = 0; i < 40; i++) expect((await sendAndSettle()).result).toBe(200);
+    network.refusing.clear();
+    await clock.advance(5_100);
+    for (let i = 0; i < 200; i++) await sendAndSettle();
+    await clock.advance(10_000);
+    expect([...upstream.endpoints].filter(({ outlier }) => outlier.isEjected)).toEqual([]);
+    expect(left.outlier.ejections).toBe(0);
   });
 });
 
