@@ -37,6 +37,8 @@ export class App implements ForwardTarget {
   readonly picker: Picker<Endpoint>;
   readonly queue: PickQueue;
   readonly hangs = undefined;
+  /** Its idle connections are ours: that it closed one is no failure that its callers should hear of. */
+  readonly resendsStale = true;
   readonly load: UpstreamLoad;
   readonly outlook = { failingForMs: 0, hasOtherThan: () => false };
 

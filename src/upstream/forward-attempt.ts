@@ -124,7 +124,7 @@ export class ForwardAttempt
     if (this.reused !== undefined && error.code === 'PF_UPSTREAM_CLOSED' && this.request.aborted === undefined) {
       this.claim?.endpoint.pool.onStale(this.reused);
       this.reused = undefined;
-      if (mayBeginAnew(error, this.request, this.forwarder.target.options.retry)) {
+      if (mayBeginAnew(error, this.request, this.forwarder.target)) {
         this.beginAnew();
         return;
       }

@@ -27,6 +27,8 @@ export interface ForwardTarget {
   readonly load: UpstreamLoad;
   /** Notices endpoints that have stopped answering; undefined: nobody does. */
   readonly hangs: HangWatch | undefined;
+  /** What meets a closed connection is sent again where it can be repeated, whatever `options.retry` says. */
+  readonly resendsStale?: true;
   /** Where noteworthy picks and retries are noted; undefined: nowhere. */
   readonly decisions?: Decisions;
   /** What another try could hope for. */

@@ -2,7 +2,7 @@
 import type { ProxyError } from '../errors.ts';
 import type { ProxyRequest } from '../http/message.ts';
 import { isIdempotent } from './idempotent.ts';
-import type { RetryOptions } from './options.ts';
+import type { ForwardTarget } from './forward-target.ts';
 
 /** Nothing of it has to be held for that, and executing it twice does no harm. */
 export function isRepeatable({ body, method }: ProxyRequest): boolean {
@@ -12,9 +12,14 @@ export function isRepeatable({ body, method }: ProxyRequest): boolean {
 /**
  * A used connection that ends before anything came back had most likely been closed while it was idle. That is no try of
  * the endpoint yet: what is repeatable is sent again at once, on a fresh connection (RFC 9112 §9.3.1), unless configuration
- * forbids retries for what happened.
+ * forbids retries for what happened. A target that retries nothing else may do so all the same.
  */
-export function mayBeginAnew({ requestSent }: ProxyError, request: ProxyRequest, retry: RetryOptions): boolean {
-  const { attempts, on } = retry;
-  return attempts > 1 && (requestSent === false ? on.connect : on.resetBeforeResponse) && isRepeatable(request);
+export function mayBeginAnew(
+  { requestSent }: ProxyError,
+  request: ProxyRequest,
+  target: Pick<ForwardTarget, 'options' | 'resendsStale'>,
+): boolean {
+  const { attempts, on } = target.options.retry;
+  const isAllowed = attempts > 1 && (requestSent === false ? on.connect : on.resetBeforeResponse);
+  return (isAllowed || target.resendsStale === true) && isRepeatable(request);
 }

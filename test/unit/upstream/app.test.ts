@@ -57,6 +57,17 @@ describe('the own app', () => {
     expect(network.dials).toBe(3);
   });
 
+  it('is called again on a fresh connection where it had closed the one that was used, if that can be repeated', async () => {
+    network.onSent = (exchange) => exchange.answer();
+    expect(await send()).toBe(200);
+    network.onSent = (exchange) => (exchange.connection.used > 1 ? exchange.reset() : exchange.answer());
+    expect(await send()).toBe(200);
+    expect(network.connections).toHaveLength(2);
+    network.onSent = (exchange) => exchange.reset();
+    expect(await send()).toMatchObject({ code: 'PF_UPSTREAM_CLOSED', requestSent: true });
+    expect(network.exchanges).toHaveLength(5);
+  });
+
   it('is not called again for anything else', async () => {
     network.onSent = (exchange) => exchange.reset();
     expect(await send()).toMatchObject({ code: 'PF_UPSTREAM_CLOSED', requestSent: true });
