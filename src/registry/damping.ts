@@ -54,8 +54,9 @@ export class Damping {
     return changed;
   }
 
-  isFlapping(id: string): boolean {
-    return this.marks.get(id)?.isFlapping ?? false;
+  /** All that flap, whether or not they are there now. */
+  *flapping(): Iterable<string> {
+    for (const [id, { isFlapping }] of this.marks) if (isFlapping) yield id;
   }
 
   /** Monotonic ms at which the first flapping id stops; undefined where none flaps. */

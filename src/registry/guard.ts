@@ -1,4 +1,5 @@
 // Between a list from the registry and the list we believe: losing all or most at once needs a second look (REGISTRIES §2.2).
+import { byIdOrder, differences, hasId, type ById } from './by-id.ts';
 import type { ServiceInstance } from './types.ts';
 
 /** How much the guard distrusts. */
@@ -36,7 +37,8 @@ export interface Judgement {
  */
 export class Guard {
   private readonly options: GuardOptions;
-  private present = new Map<string, ServiceInstance>();
+  /** What the registry names. */
+  private present: ById = [];
   private readonly missing = new Map<string, Missing>();
 
   constructor(options: GuardOptions) {
@@ -44,25 +46,25 @@ export class Guard {
   }
 
   /** What is believed before the first list, from disk; its loss is judged like any other. */
-  seed(instances: readonly ServiceInstance[]): void {
-    this.present = new Map(instances.map((instance) => [instance.id, instance]));
+  seed(instances: ById): void {
+    this.present = instances;
   }
 
   /** Takes a list; true if it was not believed as it came. */
-  judge(instances: readonly ServiceInstance[], { departed, nowMs }: Judgement): boolean {
-    const previous = this.present;
-    this.present = new Map(instances.map((instance) => [instance.id, instance]));
-    for (const id of this.missing.keys()) {
-      if (this.present.has(id) || departed.has(id)) this.missing.delete(id);
-    }
+  judge(instances: ById, { departed, nowMs }: Judgement): boolean {
+    let survivors = this.present.length;
     const lost = new Set<string>();
-    let survivors = 0;
-    for (const [id, instance] of previous) {
-      if (this.present.has(id)) survivors++;
-      if (this.present.has(id) || departed.has(id) || instance.leaving === true) continue;
-      lost.add(id);
-      this.missing.set(id, { instance, phase: 'dropped', sinceMs: nowMs });
+    for (const id of this.missing.keys()) {
+      if (hasId(instances, id) || departed.has(id)) this.missing.delete(id);
     }
+    for (const { before, now } of differences(this.present, instances)) {
+      if (before === undefined || now !== undefined) continue;
+      survivors--;
+      if (departed.has(before.id) || before.leaving === true) continue;
+      lost.add(before.id);
+      this.missing.set(before.id, { instance: before, phase: 'dropped', sinceMs: nowMs });
+    }
+    this.present = instances;
     this.forgetOld(nowMs);
     return this.hold(lost, survivors, nowMs);
   }
@@ -103,12 +105,13 @@ export class Guard {
   }
 
   /** All that is believed: what the registry names, and what is held or suspect. */
-  members(): ServiceInstance[] {
-    const members = [...this.present.values()];
+  members(): ById {
+    if (!this.isHolding) return this.present;
+    const members = [...this.present];
     for (const entry of this.missing.values()) {
       if (entry.phase !== 'dropped') members.push(entry.instance);
     }
-    return members;
+    return members.sort(byIdOrder);
   }
 
   suspects(): Set<string> {

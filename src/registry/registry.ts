@@ -2,6 +2,7 @@
 import { setMaxListeners } from 'node:events';
 import { systemClock, type Clock } from '../util/clock.ts';
 import type { HostPort } from './address.ts';
+import { Admission, type AddressPolicy } from './admission.ts';
 import type { RegistryDriver } from './driver.ts';
 import { withDeadline } from './deadline.ts';
 import { GUARD_DEFAULTS, type GuardOptions } from './guard.ts';
@@ -9,7 +10,6 @@ import { problemOfKey } from './record.ts';
 import { ActiveRegistration } from './registration.ts';
 import { ServiceWatcher, type WatcherOptions } from './service-watcher.ts';
 import { openSnapshotStore, type SnapshotStore } from './snapshot-store.ts';
-import { admit, type AddressPolicy } from './view.ts';
 import { asRegistryError, keyText, RegistryError } from './types.ts';
 import type {
   Capabilities,
@@ -174,7 +174,7 @@ class CoreRegistry implements Registry {
 
   async read(key: ServiceKey, signal: AbortSignal): Promise<Snapshot> {
     const reading = await this.call(signal, (limited) => this.driver.read(key, limited));
-    const { instances, rejected } = admit(reading, this.policy);
+    const { instances, rejected } = new Admission(this.policy).take(reading);
     const { revision, epoch } = reading;
     const origin = this.driver.traits.isStatic ? 'static' : 'live';
     return { key, instances, rejected, revision, epoch, observedAtMs: this.clock.now(), origin };

@@ -1,12 +1,15 @@
 // One watched service, shared by all its watches: reading → guard → damping → view → listeners, and the state that goes with it.
 import type { Clock, Timer } from '../util/clock.ts';
+import { Admission, type AddressPolicy } from './admission.ts';
+import { ApplyPace } from './apply-pace.ts';
+import { differences, hasId, type Difference } from './by-id.ts';
 import { Damping } from './damping.ts';
 import type { Reading, RegistryDriver } from './driver.ts';
 import { Follower, type FollowerEvents } from './follower.ts';
 import { Guard, type GuardOptions } from './guard.ts';
 import type { SnapshotStore } from './snapshot-store.ts';
 import { WatchHandle } from './watch-handle.ts';
-import { admit, byIdOrder, nextView, type AddressPolicy } from './view.ts';
+import { nextView } from './view.ts';
 import { keyText, RegistryError } from './types.ts';
 import type { ServiceKey, ServiceView, Snapshot, Watch, WatchOptions, WatchState, WatchStats } from './types.ts';
 
@@ -24,11 +27,6 @@ export interface WatcherOptions {
   onClosed(key: ServiceKey): void;
 }
 
-/** At most 50 applies a second (REGISTRIES §2.5). */
-const MIN_APPLY_INTERVAL_MS = 20;
-/** And at most a fifth of the time for all that hangs on them: with thousands of instances one takes milliseconds. */
-const REST_PER_APPLY = 4;
-const MAX_REST_MS = 80;
 /** A list on disk is used when the registry has not answered after this long, or at its first failure: before requests give up (1 s). */
 const DISK_AFTER_MS = 500;
 /** Between a second read that was wanted and failed, and the next try. */
@@ -42,6 +40,7 @@ export class ServiceWatcher implements FollowerEvents {
   private readonly options: WatcherOptions;
   private readonly clock: Clock;
   private readonly isStatic: boolean;
+  private readonly admission: Admission;
   private readonly guard: Guard;
   private readonly damping = new Damping();
   private readonly follower: Follower;
@@ -53,7 +52,7 @@ export class ServiceWatcher implements FollowerEvents {
   private latest: Reading | undefined = undefined;
   private pending: Reading | undefined = undefined;
   private readonly departed = new Set<string>();
-  private nextApplyAtMs = -Infinity;
+  private readonly pace = new ApplyPace();
   private applyTimer: Timer | undefined = undefined;
   private reviewTimer: Timer | undefined = undefined;
   private diskTimer: Timer | undefined = undefined;
@@ -64,6 +63,7 @@ export class ServiceWatcher implements FollowerEvents {
     this.options = options;
     this.clock = options.clock;
     this.isStatic = driver.traits.isStatic;
+    this.admission = new Admission(options.policy);
     this.guard = new Guard(options.guard);
     this.heardAtMs = this.clock.now();
     this.follower = new Follower(driver, key, this.clock, options.ttlMs, this);
@@ -108,10 +108,10 @@ export class ServiceWatcher implements FollowerEvents {
   /** @internal */
   reading(reading: Reading): void {
     this.counts.readings++;
-    if (this.pending !== undefined) {
-      // Skipped over, but what it says of why somebody leaves must not be lost with it.
-      for (const instance of this.pending.instances) if (instance.leaving === true) this.departed.add(instance.id);
-    }
+    // One that is skipped over must not take with it what it says of why somebody leaves. Who is in the same place stays.
+    this.pending?.instances.forEach((instance, at) => {
+      if (instance !== reading.instances[at] && instance.leaving === true) this.departed.add(instance.id);
+    });
     for (const id of reading.departed ?? NOBODY) this.departed.add(id);
     this.pending = reading;
     this.lastError = undefined;
@@ -159,7 +159,7 @@ export class ServiceWatcher implements FollowerEvents {
 
   private scheduleApply(): void {
     if (this.applyTimer !== undefined || this.state === 'closed') return;
-    const waitMs = this.nextApplyAtMs - this.clock.now();
+    const waitMs = this.pace.waitMs(this.clock.now());
     if (waitMs <= 0) this.applyNow();
     else {
       this.applyTimer = this.clock.setTimer(waitMs, () => {
@@ -172,15 +172,13 @@ export class ServiceWatcher implements FollowerEvents {
   private applyNow(): void {
     const startMs = this.clock.now();
     this.apply(startMs);
-    const endMs = this.clock.now();
-    const restMs = Math.min(MAX_REST_MS, (endMs - startMs) * REST_PER_APPLY);
-    this.nextApplyAtMs = Math.max(startMs + MIN_APPLY_INTERVAL_MS, endMs + restMs);
+    this.pace.took(startMs, this.clock.now());
   }
 
   private apply(nowMs: number): void {
     const reading = this.pending ?? this.latest;
     if (reading === undefined) return;
-    const { instances, rejected } = admit(reading, this.options.policy);
+    const { instances, rejected } = this.admission.take(reading);
     if (this.pending !== undefined) {
       this.pending = undefined;
       this.diskTimer?.cancel();
@@ -198,7 +196,7 @@ export class ServiceWatcher implements FollowerEvents {
     }
     this.guard.expire(nowMs);
     this.damping.decay(nowMs);
-    const members = this.guard.members().sort(byIdOrder);
+    const members = this.guard.members();
     const origin = this.isStatic ? 'static' : this.guard.isHolding ? 'held' : 'live';
     const { revision, epoch } = reading;
     const snapshot = {
@@ -215,10 +213,11 @@ export class ServiceWatcher implements FollowerEvents {
   }
 
   private deliver(snapshot: Snapshot, nowMs: number): void {
-    this.countFlaps(snapshot, nowMs);
+    const changed = differences(this.view?.snapshot.instances ?? [], snapshot.instances);
+    this.countFlaps(changed, nowMs);
     const flapping = new Set<string>();
-    for (const { id } of snapshot.instances) if (this.damping.isFlapping(id)) flapping.add(id);
-    const view = nextView(this.view, snapshot, this.guard.suspects(), flapping);
+    for (const id of this.damping.flapping()) if (hasId(snapshot.instances, id)) flapping.add(id);
+    const view = nextView(this.view, changed, { snapshot, suspects: this.guard.suspects(), flapping });
     if (view === this.view) {
       this.counts.equal++;
       return;
@@ -229,10 +228,11 @@ export class ServiceWatcher implements FollowerEvents {
     for (const watch of [...this.watches]) this.tell(watch, view);
   }
 
-  private countFlaps(snapshot: Snapshot, nowMs: number): void {
+  private countFlaps(changed: readonly Difference[], nowMs: number): void {
     if (this.view === undefined || this.view.snapshot.origin === 'disk') return;
-    const ids = new Set(snapshot.instances.map((instance) => instance.id));
-    for (const { id } of this.view.snapshot.instances) if (!ids.has(id)) this.damping.disappeared(id, nowMs);
+    for (const { before, now } of changed) {
+      if (before !== undefined && now === undefined) this.damping.disappeared(before.id, nowMs);
+    }
   }
 
   /** One timer for all that happens by itself: second read, suspects whose time is over, penalties that decay. */
@@ -258,6 +258,7 @@ export class ServiceWatcher implements FollowerEvents {
     void store.load(this.key).then((stored) => {
       if (stored === undefined || this.latest !== undefined || this.pending !== undefined || this.state === 'closed')
         return;
+      this.admission.seed(stored.instances);
       this.guard.seed(stored.instances);
       this.heardAtMs = Math.min(this.heardAtMs, stored.observedAtMs);
       this.deliver(stored, this.clock.now());

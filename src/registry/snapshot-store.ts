@@ -4,8 +4,8 @@ import { constants } from 'node:fs';
 import { mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock, Timer } from '../util/clock.ts';
+import { byIdOrder } from './by-id.ts';
 import { encodeRecord, instanceFrom } from './record.ts';
-import { byIdOrder } from './view.ts';
 import { keyText, type ServiceInstance, type ServiceKey, type ServiceView, type Snapshot } from './types.ts';
 
 /** Keeps lists; no call ever throws or rejects: a store that does not work is a store that knows nothing. */

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { byIdOrder } from '../../../src/registry/by-id.ts';
 import { Guard, GUARD_DEFAULTS } from '../../../src/registry/guard.ts';
 import { instance } from './fake-driver.ts';
 
@@ -12,10 +13,10 @@ function judging(...names: string[]): {
 } {
   const guard = new Guard(GUARD_DEFAULTS);
   const judge = (list: string, nowMs: number, departed = ''): boolean =>
-    guard.judge(
-      Array.from(list, (id) => instance(id)),
-      { departed: new Set(Array.from(departed)), nowMs },
-    );
+    guard.judge(Array.from(list, (id) => instance(id)).sort(byIdOrder), {
+      departed: new Set(Array.from(departed)),
+      nowMs,
+    });
   judge(names.join(''), 0);
   return { guard, judge };
 }
@@ -108,10 +109,10 @@ describe('the guard', () => {
         for (const { list, leaving, departed, waitMs } of steps) {
           nowMs += waitMs;
           const before = guard.members();
-          guard.judge(
-            list.map((id) => instance(id, leaving.includes(id) ? { leaving: true } : {})),
-            { departed: new Set(departed.filter((id) => !list.includes(id))), nowMs },
-          );
+          guard.judge(list.map((id) => instance(id, leaving.includes(id) ? { leaving: true } : {})).sort(byIdOrder), {
+            departed: new Set(departed.filter((id) => !list.includes(id))),
+            nowMs,
+          });
           const after = new Set(guard.members().map(({ id }) => id));
           for (const id of list) expect(after.has(id)).toBe(true);
           expect(guard.members()).toHaveLength(after.size);

@@ -29,6 +29,24 @@ describe('the records of a service', () => {
     expect(fold.reading().instances[0]).toBe(a);
   });
 
+  test('are in order of their ids, whatever order they came in', () => {
+    const fold = foldOf(keyValue(`${PREFIX}%62`, record()), keyValue(`${PREFIX}d`, record()));
+    fold.apply([put(`${PREFIX}c`, record()), put(`${PREFIX}a`, record()), put(`${PREFIX}e`, record())]);
+    const ids = (): string[] => fold.reading().instances.map(({ id }) => id);
+    expect(ids()).toEqual(['a', 'b', 'c', 'd', 'e']);
+    fold.apply([remove(`${PREFIX}c`), put(`${PREFIX}d`, record({ weight: 1 })), put(`${PREFIX}a`, '{')]);
+    expect(ids()).toEqual(['b', 'd', 'e']);
+  });
+
+  test('of which two claim one id are both told, the one that was there first before the other', () => {
+    const fold = foldOf(keyValue(`${PREFIX}%61`, record({ weight: 1 })));
+    fold.apply([put(`${PREFIX}a`, record({ weight: 2 })), put(`${PREFIX}%61`, record({ weight: 3 }))]);
+    const weights = (): number[] => fold.reading().instances.map(({ weight }) => weight);
+    expect(weights()).toEqual([3, 2]);
+    fold.apply([remove(`${PREFIX}%61`)]);
+    expect(weights()).toEqual([2]);
+  });
+
   test('that said they were leaving depart with a word, also where nobody saw the mark; others without', () => {
     const fold = foldOf(keyValue(`${PREFIX}a`, record()), keyValue(`${PREFIX}b`, record()));
     fold.apply([put(`${PREFIX}a`, record({ leaving: true })), remove(`${PREFIX}a`), remove(`${PREFIX}b`)]);
