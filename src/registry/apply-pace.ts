@@ -6,9 +6,13 @@ const MIN_INTERVAL_MS = 20;
 const REST_PER_APPLY = 4;
 const MAX_REST_MS = 80;
 
-/** All times are monotonic ms. One writer: who applies. */
+/**
+ * What an apply costs is the shorter of the last two: a pause that falls into one (garbage collection, another process's turn)
+ * says nothing of the next. All times are monotonic ms. One writer: who applies.
+ */
 export class ApplyPace {
   private nextAtMs = -Infinity;
+  private lastTookMs = Infinity;
 
   /** Until the next may begin; 0 or less: at once. */
   waitMs(nowMs: number): number {
@@ -16,8 +20,10 @@ export class ApplyPace {
   }
 
   /** One was applied. */
-  took(startMs: number, endMs: number): void {
-    const restMs = Math.min(MAX_REST_MS, (endMs - startMs) * REST_PER_APPLY);
+  applied(startMs: number, endMs: number): void {
+    const tookMs = endMs - startMs;
+    const restMs = Math.min(MAX_REST_MS, Math.min(tookMs, this.lastTookMs) * REST_PER_APPLY);
+    this.lastTookMs = tookMs;
     this.nextAtMs = Math.max(startMs + MIN_INTERVAL_MS, endMs + restMs);
   }
 }

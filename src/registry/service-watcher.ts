@@ -172,7 +172,7 @@ export class ServiceWatcher implements FollowerEvents {
   private applyNow(): void {
     const startMs = this.clock.now();
     this.apply(startMs);
-    this.pace.took(startMs, this.clock.now());
+    this.pace.applied(startMs, this.clock.now());
   }
 
   private apply(nowMs: number): void {
