@@ -1,11 +1,18 @@
 // HOT PATH. A plan at work: one policy over the active groups; the reserves for requests that have tried all of those.
 import type { Draw } from './draw.ts';
-import { isTried, type Candidate, type PickContext, type Picker, type PickResult, type Slot } from './picker.ts';
+import { isTried, type Candidate, type PickContext, type Picker, type PickResult } from './picker.ts';
+import type { Slot, Slots } from './picker.ts';
 import type { ActiveGroup, Group, Plan } from './plan.ts';
 import { Spread, type Choose, type Portion } from './spread.ts';
 
 /** Makes the draw of one group, carrying over what `previous` (of the same group, before an update) knows. */
 export type MakeDraw<E extends Candidate> = (group: Group<E>, previous: Draw<E> | undefined) => Draw<E>;
+
+/**
+ * A draw whose slots are all the same as before goes on as it is (`shared`), without a table being built; or is made anew from
+ * the one before (`copied`), so that what is drawn from it changes nothing there.
+ */
+export type DrawsOfBefore = 'shared' | 'copied';
 
 /** A reserve costs nothing before it is needed: its draw is made then. */
 interface Reserve<E extends Candidate> {
@@ -20,7 +27,7 @@ export class PlannedPicker<E extends Candidate> implements Picker<E> {
   private readonly reserves: readonly Reserve<E>[];
   private readonly make: MakeDraw<E>;
   /** By the name of the group. */
-  private readonly draws = new Map<string, Draw<E>>();
+  private readonly draws = new Map<string, { readonly slots: Slots<E>; readonly draw: Draw<E> }>();
 
   /** @param active the plan's active groups. */
   constructor(
@@ -28,13 +35,15 @@ export class PlannedPicker<E extends Candidate> implements Picker<E> {
     [main, ...others]: readonly [ActiveGroup<E>, ...ActiveGroup<E>[]],
     make: MakeDraw<E>,
     choose: Choose,
-    previous?: PlannedPicker<E>,
+    previous: { readonly picker: PlannedPicker<E> | undefined; readonly draws: DrawsOfBefore },
   ) {
     this.plan = plan;
     this.make = make;
     const portion = (group: ActiveGroup<E>): Portion<E> => {
-      const draw = make(group, previous?.draws.get(group.name));
-      this.draws.set(group.name, draw);
+      const before = previous.picker?.draws.get(group.name);
+      const isSame = previous.draws === 'shared' && before !== undefined && areSame(before.slots, group.slots);
+      const draw = isSame ? before.draw : make(group, before?.draw);
+      this.draws.set(group.name, { slots: group.slots, draw });
       return { share: group.share, draw };
     };
     const mainPortion = portion(main);
@@ -58,4 +67,8 @@ export class PlannedPicker<E extends Candidate> implements Picker<E> {
     }
     return drawn;
   }
+}
+
+function areSame<E extends Candidate>(a: Slots<E>, b: Slots<E>): boolean {
+  return a.length === b.length && a.every((slot, index) => slot === b[index]);
 }

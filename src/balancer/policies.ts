@@ -9,7 +9,7 @@ import type { PolicyOptions } from './options.ts';
 import { PeakEwmaDraw } from './peak-ewma.ts';
 import type { Candidate, Slots } from './picker.ts';
 import type { Plan } from './plan.ts';
-import { PlannedPicker, type MakeDraw } from './planned-picker.ts';
+import { PlannedPicker, type DrawsOfBefore, type MakeDraw } from './planned-picker.ts';
 import { RandomDraw } from './random.ts';
 import { RequestHash } from './request-hash.ts';
 import { HashRing } from './ring-hash.ts';
@@ -43,12 +43,13 @@ export class Policy<E extends Candidate> {
   /**
    * A picker over this plan.
    * @param previous whose positions go on, where the policy has any.
+   * @param draws what becomes of its draws over slots that are the same.
    * @returns undefined where the plan is empty.
    */
-  pickerOf(plan: Plan<E>, previous?: PlannedPicker<E>): PlannedPicker<E> | undefined {
+  pickerOf(plan: Plan<E>, previous?: PlannedPicker<E>, draws: DrawsOfBefore = 'shared'): PlannedPicker<E> | undefined {
     const [main, ...others] = plan.active;
     if (main === undefined) return undefined;
-    return new PlannedPicker(plan, [main, ...others], this.make, this.choose, previous);
+    return new PlannedPicker(plan, [main, ...others], this.make, this.choose, { picker: previous, draws });
   }
 }
 

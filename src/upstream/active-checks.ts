@@ -32,9 +32,9 @@ export class ActiveChecks {
   }
 
   /** Those that there are now. */
-  watch(endpoints: ReadonlySet<Endpoint>): void {
-    for (const endpoint of this.checked) if (!endpoints.has(endpoint)) this.stop(endpoint);
-    for (const endpoint of endpoints) if (!this.checked.has(endpoint)) this.start(endpoint);
+  watch(byId: ReadonlyMap<string, Endpoint>): void {
+    for (const endpoint of this.checked) if (endpoint.isDraining) this.stop(endpoint);
+    for (const endpoint of byId.values()) if (endpoint.check === undefined) this.start(endpoint);
   }
 
   close(): void {

@@ -1,13 +1,12 @@
 // From the endpoints of an upstream to the plan of its picker: priority levels first, then zones, the doubted and the ejected behind.
 import type { PriorityOptions, ZoneOptions } from '../balancer/options.ts';
-import { slotOf, type Slot, type Slots } from '../balancer/picker.ts';
+import type { Slot, Slots } from '../balancer/picker.ts';
 import type { ActiveGroup, Group, Plan } from '../balancer/plan.ts';
 import { levelLoads, type LevelLoad, type Panic } from '../balancer/priority.ts';
 import { ownZoneShare } from '../balancer/zone.ts';
 import type { ServiceInstance } from '../registry/types.ts';
 import { fits, labelOf, type Subset } from '../util/labels.ts';
 import type { Endpoint } from './endpoint.ts';
-import { placementOf } from './placement.ts';
 
 export interface ArrangementOptions {
   readonly zone: ZoneOptions;
@@ -34,21 +33,20 @@ interface Level {
 const MAX_LEVEL = 9;
 
 /**
- * @param endpoints all that may be used: those of a subset, or all.
+ * @param endpoints all that may be used, placed (places.ts): those of a subset, or all.
  * @param weightOf > 0; asked for those only that can be picked.
  */
 export function arrange(
   endpoints: Iterable<Endpoint>,
   options: ArrangementOptions,
   weightOf: (endpoint: Endpoint) => number,
-  nowMs: number,
 ): Arrangement {
   const byNumber = new Map<number, Level>();
   const leaving: Slot<Endpoint>[] = [];
   for (const endpoint of endpoints) {
-    const { tier, state } = placementOf(endpoint, nowMs);
+    const { tier, state } = endpoint;
     if (tier === 'never') continue;
-    const slot = slotOf(endpoint, weightOf(endpoint));
+    const slot = endpoint.slotOf(weightOf(endpoint));
     if (tier === 'last') {
       leaving.push(slot);
       continue;

@@ -21,8 +21,8 @@ export interface EjectionScope {
   readonly endpoints: Iterable<Endpoint>;
   /** Where failed attempts are noted. */
   readonly decisions: Decisions;
-  /** Somebody was ejected or is back. */
-  onEjectionsChanged(): void;
+  /** It was ejected or is back. */
+  onEjectionsChanged(endpoint: Endpoint): void;
   /** It was ejected, whether or not there was room for that. */
   onFailing(endpoint: Endpoint, cause: EjectionCause): void;
 }
@@ -49,6 +49,8 @@ export class Ejections {
   private timer: Timer | undefined = undefined;
   private timerAtMs = Infinity;
   private sweepTimer: Timer | undefined = undefined;
+  /** Those that are out now, of those that the registry names. */
+  private readonly ejected = new Set<Endpoint>();
   /** Questions that are open. */
   private readonly probes = new Map<Endpoint, LivenessProbe>();
   private isClosed = false;
@@ -91,25 +93,39 @@ export class Ejections {
     const room = maxEjected(ejectable - gone.length, this.options.maxEjectedRatio);
     if (!endpoint.pool.isRefused && ejected.length >= room) return;
     endpoint.outlier.eject(cause, nowMs, reason);
+    this.ejected.add(endpoint);
     this.schedule();
-    this.scope.onEjectionsChanged();
+    this.scope.onEjectionsChanged(endpoint);
   }
 
   /** Its active check passes again. */
   readmit(endpoint: Endpoint): void {
     if (this.isClosed || !endpoint.outlier.isEjected) return;
-    endpoint.outlier.readmit(this.clock.now());
-    this.scope.onEjectionsChanged();
+    this.letIn(endpoint, this.clock.now());
+    this.scope.onEjectionsChanged(endpoint);
   }
 
-  /** After an update of the list. The caller builds its picker afterwards. */
-  trim(): void {
+  /** After an update of the list. @returns those that are back; the caller builds its picker afterwards. */
+  trim(): readonly Endpoint[] {
+    if (this.ejected.size === 0) return [];
     const nowMs = this.clock.now();
     const { ejectable, ejected, gone } = this.count(nowMs);
     const allowed = maxEjected(ejectable - gone.length, this.options.maxEjectedRatio);
-    const excess = ejected.sort(soonestFirst).slice(0, Math.max(0, ejected.length - allowed));
-    if (gone.length === ejectable) excess.push(...gone.sort(soonestFirst).slice(0, 1));
-    for (const { outlier } of excess) outlier.readmit(nowMs);
+    const back = ejected.sort(soonestFirst).slice(0, Math.max(0, ejected.length - allowed));
+    if (gone.length === ejectable) back.push(...gone.sort(soonestFirst).slice(0, 1));
+    for (const endpoint of back) this.letIn(endpoint, nowMs);
+    return back;
+  }
+
+  /** Another process has taken its place: nothing that is known of the old one holds. */
+  replaced(endpoint: Endpoint): void {
+    this.ejected.delete(endpoint);
+    endpoint.outlier.reset(this.clock.now());
+  }
+
+  /** The registry names it no more. */
+  left(endpoint: Endpoint): void {
+    this.ejected.delete(endpoint);
   }
 
   close(): void {
@@ -119,6 +135,11 @@ export class Ejections {
     this.comeback.close();
     for (const probe of this.probes.values()) probe.cancel();
     this.probes.clear();
+  }
+
+  private letIn(endpoint: Endpoint, nowMs: number): void {
+    this.ejected.delete(endpoint);
+    endpoint.outlier.readmit(nowMs);
   }
 
   private count(nowMs: number): Count {
@@ -135,7 +156,7 @@ export class Ejections {
 
   private schedule(): void {
     let atMs = Infinity;
-    for (const { outlier } of this.scope.endpoints) atMs = Math.min(atMs, outlier.ejectedUntilMs ?? Infinity);
+    for (const { outlier } of this.ejected) atMs = Math.min(atMs, outlier.ejectedUntilMs ?? Infinity);
     if (atMs >= this.timerAtMs || this.isClosed) return;
     this.timer?.cancel();
     this.timerAtMs = atMs;
@@ -145,7 +166,7 @@ export class Ejections {
   private readonly review = (): void => {
     this.timerAtMs = Infinity;
     const nowMs = this.clock.now();
-    for (const endpoint of this.scope.endpoints) {
+    for (const endpoint of this.ejected) {
       const { ejectedUntilMs } = endpoint.outlier;
       if (ejectedUntilMs !== undefined && ejectedUntilMs <= nowMs) this.tryReadmit(endpoint);
     }
@@ -159,8 +180,8 @@ export class Ejections {
       if (this.isClosed || outlier.ejectedUntilMs !== Infinity) return;
       const nowMs = this.clock.now();
       if (isWell) {
-        outlier.readmit(nowMs);
-        this.scope.onEjectionsChanged();
+        this.letIn(endpoint, nowMs);
+        this.scope.onEjectionsChanged(endpoint);
         this.ejectOverdue();
       } else {
         outlier.extend(nowMs, outlier.cause === 'hung' ? HUNG_PAUSE_MS : this.options.baseEjectionMs);

@@ -1,5 +1,5 @@
 // HOT PATH. An instance and what this process knows of it; lives as long as the registry names it, over all snapshots.
-import type { Candidate } from '../balancer/picker.ts';
+import { slotOf, type Candidate, type Slot } from '../balancer/picker.ts';
 import { ResponseTime } from '../balancer/response-time.ts';
 import { keyText, type ServiceInstance } from '../registry/types.ts';
 import type { EndpointState } from '../telemetry/metric-sources.ts';
@@ -11,6 +11,7 @@ import type { UpstreamOptions } from './options.ts';
 import { isFailure, noOutcomes, outcomeOfStatus, type Outcome, type OutcomeCounts } from './outcome.ts';
 import { OutlierRecord } from './outlier.ts';
 import { Pool } from './pool.ts';
+import type { Tier } from './tier.ts';
 import type { UpstreamLoad } from './upstream-load.ts';
 
 /** What an endpoint tells its upstream. */
@@ -36,7 +37,8 @@ export class Endpoint implements Candidate {
   readonly outcomes: OutcomeCounts = noOutcomes();
   /** Monotonic ms at which it was first seen. */
   readonly sinceMs: number;
-  /** What the picker made of it when it was built last, and monotonic ms since when (places.ts). */
+  /** What the picker made of it when it was built last, and monotonic ms since when it is in that state (places.ts). */
+  tier: Tier = 'first';
   state: EndpointState = 'available';
   stateSinceMs: number;
   /** What the registry says now. */
@@ -58,6 +60,7 @@ export class Endpoint implements Candidate {
   latencyMs: number | undefined = undefined;
   readonly responseTime: ResponseTime | undefined;
   private readonly owner: EndpointOwner;
+  private slot: Slot<Endpoint> | undefined = undefined;
 
   constructor(
     instance: ServiceInstance,
@@ -82,6 +85,12 @@ export class Endpoint implements Candidate {
   /** For people and logs. */
   get name(): string {
     return `${keyText(this.instance.key)} ${this.id} (${this.address})`;
+  }
+
+  /** For pickers; the same while the weight is. @param weight > 0. */
+  slotOf(weight: number): Slot<Endpoint> {
+    if (this.slot?.weight !== weight) this.slot = slotOf<Endpoint>(this, weight);
+    return this.slot;
   }
 
   /** Counts a request that is on its way from now on. */

@@ -1,7 +1,7 @@
 // The pickers of one upstream: of the whole, and of each subset that is asked for; replaced together whenever anything changes.
 import { QUEUE_PICKER, unavailablePicker, type Picker } from '../balancer/picker.ts';
 import type { Plan } from '../balancer/plan.ts';
-import type { PlannedPicker } from '../balancer/planned-picker.ts';
+import type { DrawsOfBefore, PlannedPicker } from '../balancer/planned-picker.ts';
 import { Policy } from '../balancer/policies.ts';
 import type { Panic } from '../balancer/priority.ts';
 import type { Clock } from '../util/clock.ts';
@@ -72,13 +72,14 @@ export class Picking {
 
   /**
    * Something has changed: new pickers for these endpoints. Those of subsets are built when they are asked for.
+   * @param touched of whom anything has changed, placed anew already.
    * @param whyNobody for requests that cannot be given any of them.
    */
-  rebuild(endpoints: readonly Endpoint[], whyNobody: string): void {
+  rebuild(endpoints: readonly Endpoint[], touched: Iterable<Endpoint>, whyNobody: string): void {
     this.endpoints = endpoints;
     this.whyNobody = whyNobody;
     this.generation++;
-    this.slowStart?.review(endpoints, this.clock.now());
+    this.slowStart?.review(touched, this.clock.now());
     this.stickiness?.name(endpoints);
     this.whole = this.build(this.subset, this.whole);
     this.picker = this.whole.picker;
@@ -97,7 +98,7 @@ export class Picking {
 
   /** A picker like the present one, whose picks change nothing of that. */
   trial(): Picker<Endpoint> {
-    return this.whole === undefined ? this.picker : this.build(this.subset, this.whole).picker;
+    return this.whole === undefined ? this.picker : this.build(this.subset, this.whole, 'copied').picker;
   }
 
   /** There is nobody, and waiting would not help. */
@@ -107,18 +108,18 @@ export class Picking {
     this.picker = unavailablePicker(reason);
   }
 
-  private build(subset: Subset | undefined, before: Built | undefined): Built {
+  private build(subset: Subset | undefined, before: Built | undefined, draws: DrawsOfBefore = 'shared'): Built {
     const { options, slowStart, generation } = this;
     const nowMs = this.clock.now();
     const members = subset === undefined ? this.endpoints : membersOf(this.endpoints, subset, options.subsetFallback);
     const weightOf = (endpoint: Endpoint): number =>
       endpoint.instance.weight * (slowStart?.factorOf(endpoint, nowMs) ?? 1);
-    const { plan, panic } = arrange(members, options, weightOf, nowMs);
-    const planned = this.policy.pickerOf(plan, before?.planned);
+    const { plan, panic } = arrange(members, options, weightOf);
+    const planned = this.policy.pickerOf(plan, before?.planned, draws);
     if (planned === undefined) {
       const where = subset === undefined || members.length > 0 ? '' : ` (subset ${subset.text})`;
       return { picker: unavailablePicker(`${this.whyNobody}${where}`), planned, panic, generation };
     }
-    return { picker: this.stickiness?.over(planned, nowMs) ?? planned, planned, panic, generation };
+    return { picker: this.stickiness?.over(planned) ?? planned, planned, panic, generation };
   }
 }

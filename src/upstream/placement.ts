@@ -1,13 +1,7 @@
 // Whether an endpoint is picked, picked last or not at all, and why: the one rule behind both the picker and what an operator sees.
 import type { EndpointState } from '../telemetry/metric-sources.ts';
 import type { Endpoint } from './endpoint.ts';
-
-/**
- * `first`: picked. `doubted`: picked when there is nobody else, or when too few are in the first tier to believe that the
- * others are gone. `last`: when nobody of these is left untried. `failing`: only when nearly all fail (panic, see
- * balancer/priority.ts). `never`: not picked. An ejected endpoint counts as failing, and is picked last.
- */
-export type Tier = 'first' | 'doubted' | 'last' | 'failing' | 'never';
+import type { Tier } from './tier.ts';
 
 export interface Placement {
   readonly tier: Tier;

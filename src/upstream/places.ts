@@ -1,12 +1,16 @@
-// Since when each endpoint of an upstream stands where it stands, and what changed last: looked at whenever a picker is built.
+// Where each endpoint of an upstream stands, since when, and what changed last: looked at before a picker is built.
 import type { Decisions } from './decisions.ts';
 import type { Endpoint } from './endpoint.ts';
 import { placementOf } from './placement.ts';
 
-/** One writer of `Endpoint.state` and `stateSinceMs`: its upstream, by this. Tells `decisions` of every change. */
-export function reviewPlaces(endpoints: Iterable<Endpoint>, decisions: Decisions, nowMs: number): void {
-  for (const endpoint of endpoints) {
-    const { state, why } = placementOf(endpoint, nowMs);
+/**
+ * One writer of `Endpoint.tier`, `state` and `stateSinceMs`: its upstream, by this. Tells `decisions` of every change.
+ * @param touched of whom anything has changed that a placement depends on.
+ */
+export function reviewPlaces(touched: Iterable<Endpoint>, decisions: Decisions, nowMs: number): void {
+  for (const endpoint of touched) {
+    const { tier, state, why } = placementOf(endpoint, nowMs);
+    endpoint.tier = tier;
     if (state === endpoint.state) continue;
     decisions.placed(endpoint.address, state, why, nowMs);
     endpoint.state = state;

@@ -1,6 +1,5 @@
 // Lets endpoints that are new, or back from a failure, warm up: their weight grows over a while.
 import type { Endpoint } from './endpoint.ts';
-import { placementOf } from './placement.ts';
 
 /** What an endpoint begins with, of its weight. */
 const FLOOR = 0.1;
@@ -27,7 +26,8 @@ export class SlowStart {
   }
 
   /** The registry names it, and did not before. */
-  joined(endpoint: Endpoint, identity: string, nowMs: number): void {
+  joined(endpoint: Endpoint, nowMs: number): void {
+    const identity = identityOf(endpoint);
     const owner = this.gone.get(identity);
     this.gone.delete(identity);
     if (owner !== ownerOf(endpoint)) this.begin(endpoint, nowMs);
@@ -38,9 +38,9 @@ export class SlowStart {
     this.warmingSinceMs.set(endpoint, nowMs);
   }
 
-  left(endpoint: Endpoint, identity: string): void {
+  left(endpoint: Endpoint): void {
     // One that was not warm yet will not be when it comes back.
-    if (!this.warmingSinceMs.delete(endpoint)) this.gone.set(identity, ownerOf(endpoint));
+    if (!this.warmingSinceMs.delete(endpoint)) this.gone.set(identityOf(endpoint), ownerOf(endpoint));
     this.failing.delete(endpoint);
     if (this.gone.size <= MAX_REMEMBERED) return;
     for (const oldest of this.gone.keys()) {
@@ -49,11 +49,10 @@ export class SlowStart {
     }
   }
 
-  /** Before a picker is built: who was failing and is not any more begins; who is warm is done. */
-  review(endpoints: Iterable<Endpoint>, nowMs: number): void {
-    for (const endpoint of endpoints) {
-      const { tier } = placementOf(endpoint, nowMs);
-      if (tier === 'failing') this.failing.add(endpoint);
+  /** Before a picker is built: who was failing and is not any more begins; who is warm is done. @param touched as in places.ts. */
+  review(touched: Iterable<Endpoint>, nowMs: number): void {
+    for (const endpoint of touched) {
+      if (endpoint.tier === 'failing') this.failing.add(endpoint);
       else if (this.failing.delete(endpoint)) this.begin(endpoint, nowMs);
     }
     for (const [endpoint, sinceMs] of this.warmingSinceMs) {
@@ -71,6 +70,11 @@ export class SlowStart {
   get stepMs(): number | undefined {
     return this.warmingSinceMs.size === 0 ? undefined : Math.max(MIN_STEP_MS, this.windowMs / STEPS);
   }
+}
+
+/** A record that moved to another address is another endpoint. */
+function identityOf({ instance, address, id }: Endpoint): string {
+  return `${instance.protocol} ${address} ${id}`;
 }
 
 function ownerOf({ instance }: Endpoint): string {

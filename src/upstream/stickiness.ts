@@ -5,7 +5,6 @@ import { isTried, type PickContext, type Picker, type PickResult, type Slot } fr
 import type { PlannedPicker } from '../balancer/planned-picker.ts';
 import { cookieValue } from '../http/cookie.ts';
 import type { Endpoint } from './endpoint.ts';
-import { placementOf } from './placement.ts';
 
 /** Of a name, in bytes: no two endpoints of a service share one, and nobody finds an address by trying. */
 const NAME_BYTES = 12;
@@ -41,11 +40,11 @@ export class Stickiness {
   }
 
   /** A picker that follows cookies, and leaves everything else to `inner`. */
-  over(inner: PlannedPicker<Endpoint>, nowMs: number): Picker<Endpoint> {
+  over(inner: PlannedPicker<Endpoint>): Picker<Endpoint> {
     const byName = new Map<string, Slot<Endpoint>>();
     for (const { slots } of [...inner.plan.active, ...inner.plan.reserves]) {
       for (const slot of slots) {
-        const { tier } = placementOf(slot.endpoint, nowMs);
+        const { tier } = slot.endpoint;
         if (tier === 'first' || tier === 'doubted') byName.set(this.nameOf(slot.endpoint), slot);
       }
     }

@@ -2,15 +2,17 @@
 import type { Picker } from '../balancer/picker.ts';
 import { PANIC_TEXT, type Panic } from '../balancer/priority.ts';
 import { ProxyError } from '../errors.ts';
+import { differences } from '../registry/by-id.ts';
 import { keyText } from '../registry/types.ts';
-import type { ServiceInstance, ServiceKey, ServiceView, Watch, WatchOptions, WatchState } from '../registry/types.ts';
+import type { ServiceInstance, ServiceKey, ServiceView, Snapshot } from '../registry/types.ts';
+import type { Watch, WatchOptions, WatchState } from '../registry/types.ts';
 import type { Clock, Timer } from '../util/clock.ts';
 import type { Subset } from '../util/labels.ts';
 import type { Connect } from './connect.ts';
 import { Decisions } from './decisions.ts';
 import { ActiveChecks, type CheckScope } from './active-checks.ts';
 import { Ejections, type EjectionScope } from './ejections.ts';
-import { addressOf, Endpoint, type EndpointOwner } from './endpoint.ts';
+import { Endpoint, type EndpointOwner } from './endpoint.ts';
 import { AttemptTally } from './failure-share.ts';
 import type { ForwardTarget } from './forward-target.ts';
 import { HangWatch, type HangScope } from './hang-watch.ts';
@@ -79,9 +81,9 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope, Ha
   isKnown: boolean;
   isClosed = false;
   private readonly context: UpstreamContext;
-  private readonly byIdentity = new Map<string, Endpoint>();
-  /** By record: those that did not change are the same objects from list to list. */
-  private readonly byRecord = new WeakMap<ServiceInstance, Endpoint>();
+  private readonly byId = new Map<string, Endpoint>();
+  /** Those whose place in the picker may have changed since it was built. */
+  private readonly touched = new Set<Endpoint>();
   private readonly leaving = new Set<Endpoint>();
   private readonly ejections: Ejections;
   private readonly checks: ActiveChecks | undefined;
@@ -114,7 +116,7 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope, Ha
     this.prober = new SuspectProber(context.clock, (id) => this.watch.probeFailed(id));
     const { minIdle } = options.connect;
     this.prewarmer = minIdle > 0 ? new Prewarmer(context.clock, minIdle, this.load) : undefined;
-    this.outlook = new Outlook(context.clock, options.outlier, () => this.byIdentity.values());
+    this.outlook = new Outlook(context.clock, options.outlier, () => this.byId.values());
     this.watch = context.watch(key, {
       onView: (view) => this.apply(view),
       onState: (state) => this.onState(state),
@@ -137,7 +139,7 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope, Ha
 
   /** Those that the registry names. */
   get endpoints(): Iterable<Endpoint> {
-    return this.byIdentity.values();
+    return this.byId.values();
   }
 
   /** Those that it names no more, which finish what is in flight. */
@@ -148,7 +150,7 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope, Ha
   /** Requests on their way, over all endpoints. */
   get inFlight(): number {
     let sum = 0;
-    for (const { inFlight } of [...this.byIdentity.values(), ...this.leaving]) sum += inFlight;
+    for (const { inFlight } of [...this.byId.values(), ...this.leaving]) sum += inFlight;
     return sum;
   }
 
@@ -161,27 +163,27 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope, Ha
   apply(view: ServiceView): void {
     if (this.isClosed) return;
     const { instances, rejected, origin } = view.snapshot;
+    const before = this.view;
     this.view = view;
     this.firstListTimer.cancel();
     if (instances.length > 0 || rejected.length > 0) this.isKnown = true;
-    const missing = new Set(this.byIdentity.values());
-    for (const instance of instances) {
-      const endpoint = this.endpointOf(instance);
-      missing.delete(endpoint);
-      if (endpoint.instance.owner !== instance.owner) this.replaced(endpoint);
-      endpoint.instance = instance;
-      endpoint.isRegistered = origin !== 'static';
-      endpoint.isSuspect = view.suspects.has(instance.id);
-      endpoint.isFlapping = view.flapping.has(instance.id);
+    for (const { before: old, now } of differences(before?.snapshot.instances ?? [], instances)) {
+      const endpoint = old && this.byId.get(old.id);
+      if (endpoint !== undefined && now !== undefined && isSamePlace(endpoint.instance, now))
+        this.update(endpoint, now);
+      else {
+        if (endpoint !== undefined) this.drain(endpoint);
+        if (now !== undefined) this.open(now, origin);
+      }
     }
-    for (const endpoint of missing) this.drain(identityOf(endpoint.instance), endpoint);
-    this.hangs?.resize(this.byIdentity.size);
+    this.mark(before, view);
+    this.hangs?.resize(this.byId.size);
     if (origin === 'live') this.hasHeardRegistry = true;
-    this.ejections.trim();
+    for (const endpoint of this.ejections.trim()) this.touched.add(endpoint);
     this.rebuild();
-    this.checks?.watch(new Set(this.byIdentity.values()));
-    this.prober.watch([...this.byIdentity.values()].filter((endpoint) => endpoint.isSuspect));
-    this.prewarmer?.watch(this.byIdentity.values());
+    this.checks?.watch(this.byId);
+    this.prober.watch([...view.suspects].flatMap((id) => this.byId.get(id) ?? []));
+    this.prewarmer?.watch(this.byId.values());
   }
 
   onSettled(endpoint: Endpoint, outcome: Outcome, startedAtMs: number, status: number): void {
@@ -200,18 +202,19 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope, Ha
   }
 
   onHung(endpoint: Endpoint): boolean {
-    if (endpoint.isDraining) return this.byIdentity.size > 0;
+    if (endpoint.isDraining) return this.byId.size > 0;
     this.ejections.eject(endpoint, 'hung');
-    return endpoint.outlier.isEjected || isAnotherWell(endpoint, this.byIdentity.values());
+    return endpoint.outlier.isEjected || isAnotherWell(endpoint, this.byId.values());
   }
 
   onChecked(endpoint: Endpoint, isWell: boolean): void {
     if (isWell) this.ejections.readmit(endpoint);
-    this.onEjectionsChanged();
+    this.onEjectionsChanged(endpoint);
   }
 
-  onEjectionsChanged(): void {
-    if (this.byIdentity.size <= REBUILD_AT_ONCE) this.rebuild();
+  onEjectionsChanged(endpoint: Endpoint): void {
+    this.touched.add(endpoint);
+    if (this.byId.size <= REBUILD_AT_ONCE) this.rebuild();
     else this.rebuildIn(COALESCE_MS);
   }
 
@@ -243,13 +246,13 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope, Ha
     this.prober.close();
     this.prewarmer?.close();
     this.rebuildTimer?.cancel();
-    for (const [identity, endpoint] of this.byIdentity) this.drain(identity, endpoint);
+    for (const endpoint of this.byId.values()) this.drain(endpoint);
     this.giveUpWaiting('it is closed');
   }
 
   /** As `close`, and ends what is in flight. */
   destroy(reason: ProxyError): void {
-    const endpoints = [...this.byIdentity.values(), ...this.leaving];
+    const endpoints = [...this.byId.values(), ...this.leaving];
     this.close();
     for (const { pool } of endpoints) pool.destroy(reason);
   }
@@ -259,35 +262,44 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope, Ha
     if (state === 'denied' && this.view === undefined) this.giveUpWaiting('the registry denies access to it');
   }
 
-  private endpointOf(instance: ServiceInstance): Endpoint {
-    const same = this.byRecord.get(instance);
-    if (same !== undefined && !same.isDraining) return same;
-    const identity = identityOf(instance);
-    const endpoint = this.byIdentity.get(identity) ?? this.open(identity, instance);
-    this.byRecord.set(instance, endpoint);
-    return endpoint;
-  }
-
-  private open(identity: string, instance: ServiceInstance): Endpoint {
+  private open(instance: ServiceInstance, origin: Snapshot['origin']): void {
     const { clock, connect } = this.context;
     const endpoint = new Endpoint(instance, this.options, clock, connect, this);
-    this.byIdentity.set(identity, endpoint);
-    if (this.hasHeardRegistry) this.picking.slowStart?.joined(endpoint, identity, clock.now());
-    return endpoint;
+    endpoint.isRegistered = origin !== 'static';
+    this.byId.set(instance.id, endpoint);
+    this.touched.add(endpoint);
+    if (this.hasHeardRegistry) this.picking.slowStart?.joined(endpoint, clock.now());
   }
 
-  /** Another process has taken its place: nothing that is known of the old one holds. */
-  private replaced(endpoint: Endpoint): void {
-    const nowMs = this.context.clock.now();
-    endpoint.outlier.reset(nowMs);
-    this.picking.slowStart?.begin(endpoint, nowMs);
+  /** Its record says something else. */
+  private update(endpoint: Endpoint, instance: ServiceInstance): void {
+    if (endpoint.instance.owner !== instance.owner) {
+      // Another process has taken its place: nothing that is known of the old one holds.
+      const nowMs = this.context.clock.now();
+      this.ejections.replaced(endpoint);
+      this.picking.slowStart?.begin(endpoint, nowMs);
+    }
+    endpoint.instance = instance;
+    this.touched.add(endpoint);
   }
 
-  private drain(identity: string, endpoint: Endpoint): void {
-    this.byIdentity.delete(identity);
+  private mark(before: ServiceView | undefined, { suspects, flapping }: ServiceView): void {
+    const marked = [...(before?.suspects ?? []), ...(before?.flapping ?? []), ...suspects, ...flapping];
+    for (const id of marked) {
+      const endpoint = this.byId.get(id);
+      if (endpoint === undefined) continue;
+      endpoint.isSuspect = suspects.has(id);
+      endpoint.isFlapping = flapping.has(id);
+      this.touched.add(endpoint);
+    }
+  }
+
+  private drain(endpoint: Endpoint): void {
+    this.byId.delete(endpoint.id);
+    this.ejections.left(endpoint);
     endpoint.state = 'draining';
     endpoint.stateSinceMs = this.context.clock.now();
-    this.picking.slowStart?.left(endpoint, identity);
+    this.picking.slowStart?.left(endpoint);
     if (endpoint.inFlight > 0) this.leaving.add(endpoint);
     endpoint.drain();
   }
@@ -305,9 +317,10 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope, Ha
     this.rebuildTimer = undefined;
     const { picking, context } = this;
     const nowMs = context.clock.now();
-    reviewPlaces(this.byIdentity.values(), this.decisions, nowMs);
+    reviewPlaces(this.touched, this.decisions, nowMs);
     const panicBefore = picking.panic;
-    picking.rebuild([...this.byIdentity.values()], this.whyNobody());
+    picking.rebuild([...this.byId.values()], this.touched, this.whyNobody());
+    this.touched.clear();
     if (picking.panic !== panicBefore) {
       this.decisions.changed(PANIC_TEXT[picking.panic], nowMs);
       context.onPanic?.(this.name, picking.panic);
@@ -318,7 +331,7 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope, Ha
   }
 
   private whyNobody(): string {
-    if (this.byIdentity.size > 0) return `none of its ${this.byIdentity.size} instances takes traffic`;
+    if (this.byId.size > 0) return `none of its ${this.byId.size} instances takes traffic`;
     return `no instance of ${keyText(this.key)} is registered`;
   }
 
@@ -330,6 +343,6 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope, Ha
 }
 
 /** A record that moved to another address is another endpoint. */
-function identityOf(instance: ServiceInstance): string {
-  return `${instance.protocol} ${addressOf(instance)} ${instance.id}`;
+function isSamePlace(a: ServiceInstance, b: ServiceInstance): boolean {
+  return a.protocol === b.protocol && a.host === b.host && a.port === b.port;
 }

@@ -4,6 +4,7 @@ import { Body } from '../../../src/http/body.ts';
 import type { ClientConnection, ConnectionOwner, Exchange, ExchangeReceiver } from '../../../src/http/exchange.ts';
 import { Headers } from '../../../src/http/headers.ts';
 import { ProxyRequest, ProxyResponse } from '../../../src/http/message.ts';
+import { byIdOrder } from '../../../src/registry/by-id.ts';
 import { serviceKey } from '../../../src/registry/types.ts';
 import type { ServiceInstance, ServiceView, WatchOptions, WatchState } from '../../../src/registry/types.ts';
 import type { Connect, ConnectTarget, DialListener } from '../../../src/upstream/connect.ts';
@@ -37,7 +38,7 @@ export function viewOf(
   return {
     snapshot: {
       key: ORDERS,
-      instances,
+      instances: [...instances].sort(byIdOrder),
       rejected: [],
       revision: String(instances.length),
       epoch: 'e',

@@ -750,6 +750,8 @@ describe('a registered sidecar that did not execute the request', () => {
     watch.give([instance(1), instance(2)]);
     const misfit = await sendAndSettle('POST', Body.of(Buffer.from('x')));
     last().answer(503, [['x-pilotfish-code', 'PF_MISDIRECTED']]);
+    upstream.destroy(new ProxyError('PF_UPSTREAM_CLOSED', 'another begins'));
+    open();
     watch.give([instance(1), instance(2)], { origin: 'static' });
     const unregistered = await sendAndSettle('POST', Body.of(Buffer.from('x')));
     last().answer(503, [['x-pilotfish-code', 'PF_DRAINING']]);
