@@ -5,7 +5,8 @@ import { mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock, Timer } from '../util/clock.ts';
 import { byIdOrder } from './by-id.ts';
-import { encodeRecord, instanceFrom } from './record.ts';
+import { instanceFrom } from './record.ts';
+import { writeSnapshot } from './snapshot-file.ts';
 import { keyText, type ServiceInstance, type ServiceKey, type ServiceView, type Snapshot } from './types.ts';
 
 /** Keeps lists; no call ever throws or rejects: a store that does not work is a store that knows nothing. */
@@ -91,22 +92,23 @@ class DiskStore implements SnapshotStore {
   private async write(view: ServiceView): Promise<void> {
     const { directory, source, clock } = this.options;
     const { key, instances, epoch, revision } = view.snapshot;
-    const records = instances
-      .filter((instance) => !view.suspects.has(instance.id))
-      .map((instance) => ({ id: instance.id, record: JSON.parse(encodeRecord(instance)) as unknown }));
-    const body = JSON.stringify({ source, key, epoch, revision, savedAtWallMs: clock.wallMs(), records });
-    if (Buffer.byteLength(body) > MAX_FILE_BYTES) return;
+    const known = instances.filter((instance) => !view.suspects.has(instance.id));
+    const head = { source, key, epoch, revision, savedAtWallMs: clock.wallMs() };
     await mkdir(directory, { recursive: true, mode: 0o700 });
     await this.sweep();
     const name = fileName(source, key);
     const unfinished = join(directory, `.${randomBytes(8).toString('hex')}.tmp`);
     try {
       const file = await open(unfinished, WRITE_FLAGS, 0o600);
+      let isWhole = false;
       try {
-        await file.writeFile(`${JSON.stringify({ v: 1, sha256: digest(body) })}\n${body}`);
-        await file.sync();
+        isWhole = await writeSnapshot(file, head, known, MAX_FILE_BYTES);
       } finally {
         await file.close();
+      }
+      if (!isWhole) {
+        await unlink(unfinished);
+        return;
       }
       await rename(unfinished, join(directory, name));
     } catch (error) {

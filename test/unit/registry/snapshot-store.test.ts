@@ -53,6 +53,15 @@ test('a list comes back as it was, without suspects, with its age, readable by u
   });
 });
 
+test('a list of many lots comes back whole', async () => {
+  const store = open();
+  const instances = Array.from({ length: 777 }, (_, n) => instance(`i${String(n).padStart(3, '0')}`));
+  store.save({ snapshot: { ...SNAPSHOT, instances }, suspects: new Set(), flapping: new Set() });
+  await store.close();
+  expect((await open().load(KEY))?.instances).toEqual(instances);
+  expect(errors).toEqual([]);
+});
+
 test('a list of another registry or another service is not taken', async () => {
   await saved();
   expect(await open('other').load(KEY)).toBeUndefined();
