@@ -83,7 +83,7 @@ export class Admission {
     const known: ServiceInstance[] = [];
     let from = 0;
     const keepUntil = (at: number): void => {
-      for (const instance of this.known.slice(from, at)) known.push(instance);
+      known.push(...this.known.slice(from, at));
       from = at;
     };
     for (const { before, now, beforeAt } of changed) {

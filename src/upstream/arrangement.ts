@@ -42,6 +42,7 @@ export function arrange(
   weightOf: (endpoint: Endpoint) => number,
 ): Arrangement {
   const byNumber = new Map<number, Level>();
+  let level: Level | undefined;
   const leaving: Slot<Endpoint>[] = [];
   for (const endpoint of endpoints) {
     const { tier, state } = endpoint;
@@ -51,7 +52,7 @@ export function arrange(
       leaving.push(slot);
       continue;
     }
-    const level = levelIn(byNumber, priorityOf(endpoint.instance, options.priority));
+    if (level?.number !== endpoint.level) level = levelIn(byNumber, endpoint.level);
     if (tier === 'first') level.healthy.push(slot);
     else if (tier === 'doubted') level.doubted.push(slot);
     else (state === 'ejected' ? level.ejected : level.unhealthy).push(slot);

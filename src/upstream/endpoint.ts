@@ -39,6 +39,8 @@ export class Endpoint implements Candidate {
   readonly sinceMs: number;
   /** What the picker made of it when it was built last, and monotonic ms since when it is in that state (places.ts). */
   tier: Tier = 'first';
+  /** Its priority level, ≥ 0. */
+  level = 0;
   state: EndpointState = 'available';
   stateSinceMs: number;
   /** What the registry says now. */

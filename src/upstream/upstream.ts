@@ -317,7 +317,7 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope, Ha
     this.rebuildTimer = undefined;
     const { picking, context } = this;
     const nowMs = context.clock.now();
-    reviewPlaces(this.touched, this.decisions, nowMs);
+    reviewPlaces(this.touched, this.options.priority, this.decisions, nowMs);
     const panicBefore = picking.panic;
     picking.rebuild([...this.byId.values()], this.touched, this.whyNobody());
     this.touched.clear();
