@@ -15,9 +15,9 @@ const WINDOW_BYTES = 2_048; // most heads are shorter, and content behind them i
 export class HeadReader {
   private partial: PartialHead | undefined = undefined;
 
-  /** True while a head has begun and is not whole. */
+  /** True while a head has begun and is not whole. The empty line that may stand before a request is none of it. */
   get hasBegun(): boolean {
-    return this.partial !== undefined;
+    return this.partial !== undefined && !this.partial.isBlank;
   }
 
   /** As `read`, for requests: fills REQUEST_HEAD. One empty line before it is passed over (RFC 9112 §2.2). */

@@ -40,6 +40,11 @@ export class PartialHead {
     return -1;
   }
 
+  /** True while nothing but a line end, or its beginning, has come. */
+  get isBlank(): boolean {
+    return this.length <= 2 && this.bytes[0] === CR;
+  }
+
   /** A first byte that was looked at before it was known to belong here. */
   start(byte: number): void {
     this.bytes[0] = byte;

@@ -25,6 +25,9 @@ const LINGER_BYTES = 16_777_216;
 const PROBE_MS = 30;
 const MAX_PROBES = 4;
 
+/** Pipelined requests of which more than this waits are read no further. */
+const MAX_HELD_BYTES = 16_384;
+
 /**
  * Nothing is read of a client that sends faster than its content is taken, so that its reset is not heard. Every so many
  * milliseconds nothing is written to it: that sends nothing, and fails where it has reset the connection.
@@ -113,8 +116,7 @@ export class Http1ServerConnection implements SocketOwner, DeadlineOwner, BodySo
       return;
     }
     if (this.held !== undefined) {
-      this.held = Buffer.concat([this.held, chunk]);
-      this.pause();
+      this.hold(Buffer.concat([this.held, chunk]));
       return;
     }
     const wasUnwanted = this.exchange?.isBodyUnwanted === true;
@@ -268,8 +270,7 @@ export class Http1ServerConnection implements SocketOwner, DeadlineOwner, BodySo
           offset = exchange.feed(chunk, offset);
           if (!exchange.isTunnel) this.armStall(exchange);
         } else {
-          this.held = kept(chunk, offset);
-          this.pause();
+          this.hold(kept(chunk, offset));
           break;
         }
       }
@@ -286,7 +287,14 @@ export class Http1ServerConnection implements SocketOwner, DeadlineOwner, BodySo
     this.held = undefined;
     if (held !== undefined) this.consume(held);
     if (this.held === undefined) this.unpause();
-    if (this.hasEnded && this.held === undefined && !this.isDeaf) this.ended();
+    if (this.hasEnded && !this.isDeaf) this.ended();
+  }
+
+  /** Keeps what follows the request that is being answered; as long as it is little the end behind it is still heard. */
+  private hold(rest: Buffer): void {
+    this.held = rest;
+    if (rest.length > MAX_HELD_BYTES || this.socket.writableNeedDrain) this.pause();
+    else this.unpause();
   }
 
   /** @returns the offset behind the head and whatever of its content came with it; -1 where more is needed. */
@@ -295,7 +303,9 @@ export class Http1ServerConnection implements SocketOwner, DeadlineOwner, BodySo
     const isFirst = !this.reader.hasBegun;
     let end = this.reader.readRequest(chunk, offset, this.context.limits);
     if (end < 0) {
-      if (isFirst) this.arm('head', this.context.timeouts.headMs);
+      const { headMs, idleMs } = this.context.timeouts;
+      if (isFirst && this.reader.hasBegun) this.arm('head', headMs);
+      else if (isFirst) this.arm('idle', idleMs);
       return -1;
     }
     this.deadline.disarm();

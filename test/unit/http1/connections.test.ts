@@ -78,6 +78,17 @@ describe('a client that closes its direction', () => {
     expect(client.received.match(/HTTP\/1\.1 [2-5]\d\d/g)).toEqual(['HTTP/1.1 200', 'HTTP/1.1 400']);
   });
 
+  it('behind an empty line has ended no head: nothing is said to it', async () => {
+    const served = await serve(async () => ok('x'));
+    const client = await dial(served.port);
+    client.write(`${GET}\r\n`);
+    await client.until((peer) => peer.received.endsWith('x'));
+    client.socket.end();
+    await client.until((peer) => peer.hasEnded);
+    expect(client.received.match(/HTTP\/1\.1 \d{3}/g)).toEqual(['HTTP/1.1 200']);
+    expect(served.refused).toEqual([]);
+  });
+
   it('ends the request upstream when it is gone', async () => {
     const up = await upstream(() => undefined);
     const served = await serve(proxyTo(up.port, makePool()));
@@ -87,6 +98,33 @@ describe('a client that closes its direction', () => {
     client.socket.destroy();
     await up.peers[0]?.until((peer) => peer.isClosed);
     expect(served.completed.map(({ end }) => end.error?.code)).toEqual(['PF_CLIENT_CLOSED']);
+  });
+
+  it('ends each of its pipelined requests upstream when it is gone', async () => {
+    const up = await upstream(() => undefined);
+    const served = await serve(proxyTo(up.port, makePool()));
+    const client = await dial(served.port);
+    client.write(`${GET}${GET}${GET}`);
+    await eventually(() => up.peers[0]?.received.includes('\r\n\r\n') === true);
+    up.peers[0]?.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi');
+    await eventually(() => up.peers[0]?.received.split('\r\n\r\n').length === 3);
+    client.socket.destroy();
+    await up.peers[0]?.until((peer) => peer.isClosed);
+    expect(served.completed.map(({ end }) => end.error?.code)).toEqual([undefined, 'PF_CLIENT_CLOSED']);
+  });
+
+  it('behind pipelined requests has all of them answered where it only closed half', async () => {
+    const up = await upstream(() => undefined);
+    const served = await serve(proxyTo(up.port, makePool()));
+    const client = await dial(served.port);
+    client.socket.end(`${GET}${GET}`, 'latin1');
+    for (let answered = 1; answered <= 2; answered++) {
+      await client.until((peer) => peer.received.split('100 Continue').length > 2 * answered);
+      up.peers[0]?.write(`HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n${answered}`);
+      await client.until((peer) => peer.received.endsWith(`\r\n\r\n${answered}`));
+    }
+    await client.until((peer) => peer.hasEnded);
+    expect(served.completed.map(({ end }) => end.error)).toEqual([undefined, undefined]);
   });
 
   it('ends the request upstream at once when it resets the connection', async () => {
@@ -381,6 +419,23 @@ describe('timeouts', () => {
     await clock.advance(2_000);
     await client.until((peer) => peer.hasEnded);
     expect(client.received).toBe('');
+  });
+
+  it('counts an empty line behind a request as no beginning of another', async () => {
+    const clock = new FakeClock();
+    const served = await serve(async () => ok('x'), { clock, deadlines: new DeadlineLists(clock) });
+    const client = await dial(served.port);
+    client.write(`${GET}\r\n`);
+    await client.until((peer) => peer.received.endsWith('x'));
+    await clock.advance(11_000);
+    expect(served.connections[0]?.isIdle).toBe(true);
+    client.write(GET);
+    await client.until((peer) => peer.received.split('\r\n\r\nx').length === 3);
+    client.write('\r\nG');
+    await eventually(() => served.connections[0]?.isIdle === false);
+    await clock.advance(11_000);
+    await client.until((peer) => peer.hasEnded);
+    expect(served.refused.map((error) => error.status)).toEqual([408]);
   });
 
   it('closes a connection that was idle for too long', async () => {
