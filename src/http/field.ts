@@ -33,6 +33,7 @@ const TABLE = [
   ['http2-settings', K.hop | K.noTrailer],
   ['proxy-authorization', K.hop | K.noTrailer],
   ['proxy-authenticate', K.hop | K.noTrailer],
+  ['proxy-authentication-info', K.hop | K.noTrailer],
   ['host', K.framing | K.noTrailer],
   ['content-length', K.framing | K.noTrailer],
   ['expect', K.guarded | K.noTrailer],
@@ -50,6 +51,16 @@ const TABLE = [
   ['retry-after', K.noTrailer],
   ['date', K.noTrailer],
   ['vary', K.noTrailer],
+  ['age', K.noTrailer],
+  ['expires', K.noTrailer],
+  ['warning', K.noTrailer],
+  ['pragma', K.noTrailer],
+  ['www-authenticate', K.noTrailer],
+  ['if-match', K.noTrailer],
+  ['if-none-match', K.noTrailer],
+  ['if-modified-since', K.noTrailer],
+  ['if-unmodified-since', K.noTrailer],
+  ['if-range', K.noTrailer],
   ['via', K.guarded | K.added | K.noTrailer],
   ['server', 0],
   ['user-agent', 0],
@@ -115,7 +126,7 @@ for (const [name] of TABLE) {
 
 /** Mixes one normalised byte (`TOKEN[code]`) into a hash; begin with 0. */
 export function mixFieldHash(hash: number, normalised: number): number {
-  return (Math.imul(hash, 35) + normalised) | 0;
+  return (Math.imul(hash, 23) + normalised) | 0;
 }
 
 /**

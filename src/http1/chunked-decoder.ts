@@ -1,4 +1,5 @@
 // HOT PATH. Takes the chunked framing off a body (RFC 9112 §7.1): any split, nothing lenient, extensions checked and forgotten.
+import { removeNamed } from '../http/accept.ts';
 import type { Body } from '../http/body.ts';
 import { TOKEN } from '../http/field.ts';
 import type { Headers } from '../http/headers.ts';
@@ -34,6 +35,8 @@ export class ChunkedDecoder {
   trailers: Headers | undefined = undefined;
   private readonly limits: WireLimits;
   private readonly head: Head;
+  /** What the message's `Connection` named: no trailer of such a name goes further, either (RFC 9110 §7.6.1). */
+  private readonly connection: string;
   private state = SIZE;
   private size = 0;
   private digits = 0;
@@ -41,10 +44,11 @@ export class ChunkedDecoder {
   private isNameEmpty = true;
   private section: PartialHead | undefined = undefined;
 
-  /** @param head tells whose errors these are, and reads the trailers. */
+  /** @param head that of the message, just read: it tells whose errors these are, and reads the trailers. */
   constructor(limits: WireLimits, head: Head) {
     this.limits = limits;
     this.head = head;
+    this.connection = head.connection;
   }
 
   get isDone(): boolean {
@@ -174,7 +178,9 @@ export class ChunkedDecoder {
     if (section === undefined) return chunk.length;
     const taken = section.take(chunk, at, this.limits, this.head, checkTrailers);
     if (taken < 0) return chunk.length;
-    this.trailers = parseTrailers(section.text().slice(0, -2), this.limits, this.head);
+    const trailers = parseTrailers(section.text().slice(0, -2), this.limits, this.head);
+    if (trailers !== undefined && this.connection !== '') removeNamed(trailers, this.connection);
+    this.trailers = trailers?.size === 0 ? undefined : trailers;
     this.section = undefined;
     this.state = DONE;
     return at + taken;

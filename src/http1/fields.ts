@@ -80,7 +80,7 @@ export function parseFields(
       if (!mayTrail(head, id)) continue;
     } else if (IS_SPECIAL[id] === 1) {
       // Servers do not agree on whitespace around this one, and so on where a message ends: exactly `chunked`.
-      if (id === ID_TRANSFER_ENCODING && (valueEnd !== at - 2 || text.charCodeAt(value - 1) === 0x09))
+      if (id === ID_TRANSFER_ENCODING && (valueEnd !== at - 2 || text.substring(nameEnd, value).includes('\t')))
         throw head.fail('Transfer-Encoding has whitespace around its coding');
       if (!takeSpecial(head, id, text.substring(value, valueEnd))) continue;
     }

@@ -235,6 +235,15 @@ describe('a connection to an instance', () => {
     expect([...(whole?.trailers?.entries() ?? [])]).toEqual([['X-Sum', '1']]);
   });
 
+  it('drops trailers that Connection names, however it spells them', async () => {
+    const { connection } = await instance(
+      'HTTP/1.1 200 OK\r\nConnection: X-HOP\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-Hop: 1\r\nX-Sum: 1\r\nx-hop: 2\r\n\r\n',
+    );
+    const response = await forward(connection, request());
+    const whole = response.body.takeWhole(10);
+    expect([...(whole?.trailers?.entries() ?? [])]).toEqual([['X-Sum', '1']]);
+  });
+
   it('closes when its exchange has ended, or at once', async () => {
     const { pool, connection } = await instance(OK);
     const answer = forward(connection, request());

@@ -7,7 +7,20 @@ const get = (fields: string, line = 'GET / HTTP/1.1'): string => `${line}\r\n${H
 const post = (fields: string, content = ''): string => `POST /p HTTP/1.1\r\n${H}${fields}\r\n${content}`;
 const chunks = (content: string): string => post('Transfer-Encoding: chunked\r\n', content);
 const line = (text: string): string => `${text}\r\n${H}\r\n`;
+const hex = (char: string): string => `0x${char.charCodeAt(0).toString(16)}`;
 const host = (text: string): string => `GET / HTTP/1.1\r\n${text}\r\n`;
+
+/** What has its meaning before the content alone: modifiers and conditions of a request, authentication, control data (RFC 9110 §6.5.1). */
+const REQUEST_ONLY = [
+  ...['Expect', 'Max-Forwards', 'Range', 'TE', 'Cache-Control', 'Pragma'],
+  ...['If-Match', 'If-None-Match', 'If-Modified-Since', 'If-Unmodified-Since', 'If-Range'],
+  ...['Cookie', 'Proxy-Authorization', 'WWW-Authenticate', 'Proxy-Authentication-Info'],
+  ...['Age', 'Expires', 'Warning', 'Content-Type', 'Content-Encoding', 'Content-Range', 'Trailer'],
+];
+
+/** Bytes of which no name of a field may hold any, and of which no value may. */
+const NO_NAME = Array.from('\0\x01\t "(),/;<=>?@[\\]{}\x7f\x80\xa0\xff');
+const NO_VALUE = Array.from({ length: 32 }, (_, code) => String.fromCharCode(code)).filter((char) => char !== '\t');
 
 export const HOSTILE_REQUESTS: readonly HostileRequest[] = [
   // request line
@@ -126,6 +139,8 @@ export const HOSTILE_REQUESTS: readonly HostileRequest[] = [
   ['an escape in a value', get('A: b\x1bc\r\n'), 400],
   ['a delete in a value', get('A: b\x7fc\r\n'), 400],
   ['a vertical tab in a value', get('A: b\x0bc\r\n'), 400],
+  ...NO_NAME.map((char): HostileRequest => [`${hex(char)} in a name`, get(`A${char}b: c\r\n`), 400]),
+  ...NO_VALUE.map((char): HostileRequest => [`${hex(char)} in a value`, get(`A: b${char}c\r\n`), 400]),
   ['101 fields', get('A: b\r\n'.repeat(100)), 431],
   ['101 fields beside one that a sidecar adds', get(`${'A: b\r\n'.repeat(100)}Via: 1.1 x\r\n`), 431],
   ['more than eight fields of those that sidecars add', get('A: b\r\n'.repeat(99) + 'Via: 1.1 x\r\n'.repeat(9)), 431],
@@ -171,6 +186,14 @@ export const HOSTILE_REQUESTS: readonly HostileRequest[] = [
   ['a tab behind chunked', post('Transfer-Encoding: chunked\t\r\n', '0\r\n\r\n'), 400],
   ['a space behind chunked', post('Transfer-Encoding: chunked \r\n', '0\r\n\r\n'), 400],
   ['a tab before chunked', post('Transfer-Encoding:\tchunked\r\n', '0\r\n\r\n'), 400],
+  ['a tab and a space before chunked', post('Transfer-Encoding:\t chunked\r\n', '0\r\n\r\n'), 400],
+  ['chunked behind an empty coding', post('Transfer-Encoding:\r\nTransfer-Encoding: chunked\r\n', '0\r\n\r\n'), 400],
+  ['chunked behind a comma', post('Transfer-Encoding: , chunked\r\n', '0\r\n\r\n'), 400],
+  ['chunked behind a form feed', post('Transfer-Encoding: \x0cchunked\r\n', '0\r\n\r\n'), 400],
+  ['chunked before a no-break space', post('Transfer-Encoding: chunked\xa0\r\n', '0\r\n\r\n'), 400],
+  ['a folded coding', post('Transfer-Encoding:\r\n chunked\r\n', '0\r\n\r\n'), 400],
+  ['a coding with a blank before the colon', post('Transfer-Encoding : chunked\r\n', '0\r\n\r\n'), 400],
+  ['a coding with a NUL in its name', post('Transfer-Encoding\0: chunked\r\n', '0\r\n\r\n'), 400],
   ['chunks in HTTP/1.0', `POST / HTTP/1.0\r\n${H}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n`, 400],
   // chunks
   ['a chunk without a size', chunks('\r\nabc\r\n'), 400],
@@ -212,6 +235,8 @@ export const HOSTILE_REQUESTS: readonly HostileRequest[] = [
   ['Connection as trailer', chunks('0\r\nConnection: close\r\n\r\n'), 400],
   ['a look-alike as trailer', chunks('0\r\nContent_Length: 3\r\n\r\n'), 400],
   ['our own field as trailer', chunks('0\r\nX-Pilotfish-To: b\r\n\r\n'), 400],
+  ...REQUEST_ONLY.map((name): HostileRequest => [`${name} as trailer`, chunks(`0\r\n${name}: b\r\n\r\n`), 400]),
+  ['a request as trailer', chunks('0\r\nGET /smuggled HTTP/1.1\r\n\r\n'), 400],
   ['a folded trailer', chunks('0\r\nA: b\r\n c\r\n\r\n'), 400],
   ['a trailer without a colon', chunks('0\r\nA\r\n\r\n'), 400],
   ['a trailer with a NUL', chunks('0\r\nA: \0\r\n\r\n'), 400],

@@ -70,6 +70,8 @@ export const MALFORMED_ANSWERS: readonly MalformedAnswer[] = [
   ['gzip, chunked', ok('Transfer-Encoding: gzip, chunked\r\n', '0\r\n\r\n')],
   ['chunked twice', ok('Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n', '0\r\n\r\n')],
   ['a tab behind chunked', ok('Transfer-Encoding: chunked\t\r\n', '0\r\n\r\n')],
+  ['a tab and a space before chunked', ok('Transfer-Encoding:\t chunked\r\n', '0\r\n\r\n')],
+  ['chunked behind a comma', ok('Transfer-Encoding: , chunked\r\n', '0\r\n\r\n')],
   ['a tab before chunked', ok('Transfer-Encoding:\tchunked\r\n', '0\r\n\r\n')],
   ['identity', ok('Transfer-Encoding: identity\r\n', 'x')],
   ['an empty coding', ok('Transfer-Encoding: \r\n', 'x')],
@@ -91,6 +93,10 @@ export const MALFORMED_ANSWERS: readonly MalformedAnswer[] = [
     'a 101 that nobody asked for',
     'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
   ],
+  ['an interim answer with a folded field', `HTTP/1.1 103 Early Hints\r\nA: b\r\n c\r\n\r\n${line('HTTP/1.1 200 OK')}`],
+  ['a line end behind an interim answer', `HTTP/1.1 100 Continue\r\n\r\n\r\n${line('HTTP/1.1 200 OK')}`],
+  ['bytes behind an interim answer', `HTTP/1.1 100 Continue\r\n\r\nxx${line('HTTP/1.1 200 OK')}`],
+  ['interim answers without end', 'HTTP/1.1 100 Continue\r\n\r\n'.repeat(1_000)],
   ['17 interim answers', `${'HTTP/1.1 102 Processing\r\n\r\n'.repeat(17)}${line('HTTP/1.1 200 OK')}`],
   // chunks
   ['a chunk without a size', chunks('\r\n')],
@@ -104,6 +110,7 @@ export const MALFORMED_ANSWERS: readonly MalformedAnswer[] = [
   ['an extension without a name', chunks('1;\r\na\r\n0\r\n\r\n')],
   ['extensions of more than 16 KiB', chunks(`1;a=${'b'.repeat(17_000)}\r\na\r\n0\r\n\r\n`)],
   ['a folded trailer', chunks('0\r\nA: b\r\n c\r\n\r\n')],
+  ['a trailer that would be dropped, with a NUL', chunks('0\r\nContent-Length: \0\r\n\r\n')],
   ['a trailer without a name', chunks('0\r\n: b\r\n\r\n')],
   ['101 trailers', chunks(`0\r\n${'A: b\r\n'.repeat(101)}\r\n`)],
   // truncated
