@@ -136,9 +136,9 @@ export class Body {
     if (wasOpen) this.source?.cancelBody(reason);
   }
 
-  /** Producer: one more chunk. Ignored after `end`, `fail` or `cancel`. */
+  /** Producer: one more chunk. Ignored after `end`, `fail` or `cancel`, and where it is empty: as a chunk it would be the last one. */
   push(chunk: Buffer): void {
-    if (this.state !== 'open') return;
+    if (this.state !== 'open' || chunk.length === 0) return;
     this.received += chunk.length;
     if (this.reader !== undefined && !this.isPaused && this.held === undefined) {
       this.reader.onData(chunk);

@@ -159,7 +159,7 @@ export class ClientExchange implements Exchange, BodySource, BodyWriterOwner, Fl
   /** Content from the socket. @returns the offset behind it. @throws ProxyError where its framing is broken. */
   feed(chunk: Buffer, offset: number): number {
     const { body } = this;
-    if (body === undefined || this.isAnswerDone) return offset;
+    if (body === undefined || this.isAnswerDone || offset === chunk.length) return offset;
     if (this.chunked !== undefined) {
       const end = this.chunked.feed(chunk, offset, body);
       if (this.chunked.isDone) this.isAnswerDone = true;

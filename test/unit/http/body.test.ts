@@ -41,6 +41,16 @@ describe('a body', () => {
     expect(body.wantsNothing).toBe(false);
   });
 
+  it('delivers no empty chunk: framed as one it would be the last', () => {
+    const log = new Log();
+    const body = new Body(log, undefined);
+    body.push(bytes(''));
+    body.read(log);
+    body.push(bytes(''));
+    body.end(undefined);
+    expect(log.lines).toEqual(['resume', 'end']);
+  });
+
   it('holds what comes while it is paused, in order', () => {
     const log = new Log();
     const body = new Body(log, undefined);

@@ -276,6 +276,30 @@ describe('a client of HTTP/1.0', () => {
   });
 });
 
+describe('content that ends with its connection', () => {
+  it.each([
+    ['whole', '', '5\r\nhello\r\n0\r\n\r\n', (peer: RawPeer) => peer.socket.end('hello')],
+    ['and was never there', '', '0\r\n\r\n', (peer: RawPeer) => peer.socket.end()],
+    [
+      'behind some that came with the head',
+      'ab',
+      '2\r\nab\r\n1\r\nc\r\n0\r\n\r\n',
+      (peer: RawPeer) => peer.socket.end('c'),
+    ],
+  ])('and comes later than its head is one answer: %s', async (_, early, expected, finish) => {
+    const up = await upstream((peer) => peer.write(`HTTP/1.1 200 OK\r\nX-Early: 1\r\n\r\n${early}`));
+    const served = await serve(proxyTo(up.port, makePool()));
+    const client = await dial(served.port);
+    client.write(GET);
+    await client.until(({ received }) => received.includes('X-Early'));
+    await quiet(() => client.received.length);
+    if (up.peers[0] !== undefined) finish(up.peers[0]);
+    await eventually(() => served.completed.length === 1);
+    await quiet(() => client.received.length);
+    expect(client.received.slice(client.received.indexOf('\r\n\r\n') + 4)).toBe(expected);
+  });
+});
+
 describe('an early answer', () => {
   it('reaches a client that is still sending, and the connection ends', async () => {
     const up = await upstream((peer) => peer.write('HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nbig'));
