@@ -156,7 +156,7 @@ export class ClientExchange implements Exchange, BodySource, BodyWriterOwner, Fl
     return true;
   }
 
-  /** Content from the socket. @returns the offset behind it. @throws ProxyError where its framing is broken. */
+  /** Content from the socket, its last bytes only where none stand behind them. @returns the offset behind it. @throws ProxyError. */
   feed(chunk: Buffer, offset: number): number {
     const { body } = this;
     if (body === undefined || this.isAnswerDone || offset === chunk.length) return offset;
@@ -165,11 +165,11 @@ export class ClientExchange implements Exchange, BodySource, BodyWriterOwner, Fl
       if (this.chunked.isDone) this.isAnswerDone = true;
       return end;
     }
-    const end = Math.min(chunk.length, offset + this.left);
-    this.left -= end - offset;
-    body.push(part(chunk, offset, end));
+    if (chunk.length - offset > this.left) throw RESPONSE_HEAD.fail('there are bytes behind the answer');
+    this.left -= chunk.length - offset;
+    body.push(part(chunk, offset, chunk.length));
     if (this.left === 0) this.isAnswerDone = true;
-    return end;
+    return chunk.length;
   }
 
   /** All that came in this turn belongs to the answer: hands it on. */

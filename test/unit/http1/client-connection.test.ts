@@ -244,6 +244,22 @@ describe('a connection to an instance', () => {
     expect([...(whole?.trailers?.entries() ?? [])]).toEqual([['X-Sum', '1']]);
   });
 
+  it('does not pass the last of the content on where there are bytes behind it', async () => {
+    const { peers, connection } = await instance('HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\na');
+    const response = await forward(connection, request());
+    let received = '';
+    const broken = new Promise((resolve) =>
+      response.body.read({
+        onData: (chunk) => (received += chunk.toString()),
+        onEnd: () => resolve('whole'),
+        onError: resolve,
+      }),
+    );
+    peers[0]?.write('bcd');
+    expect(await broken).toMatchObject({ code: 'PF_UPSTREAM_PROTOCOL' });
+    expect(received).toBe('a');
+  });
+
   it('closes when its exchange has ended, or at once', async () => {
     const { pool, connection } = await instance(OK);
     const answer = forward(connection, request());
