@@ -71,15 +71,16 @@ export class ServiceWatcher implements FollowerEvents {
     this.follower.start();
   }
 
-  /** Adds a watch; it gets the view that is there already, in a microtask. */
+  /** Adds a watch; it gets the view and the state that are there already, in a microtask (a changed state was told by then). */
   watch(options: WatchOptions): Watch {
     const own = { ...options, isClosed: false };
     this.watches.add(own);
-    if (this.view !== undefined) {
-      queueMicrotask(() => {
-        if (this.view !== undefined && this.watches.has(own)) this.tell(own, this.view);
-      });
-    }
+    const { state, view } = this;
+    queueMicrotask(() => {
+      if (view !== undefined) this.tell(own, this.view ?? view);
+      const isNews = state !== 'syncing' && this.state === state && this.watches.has(own);
+      if (isNews) this.guarded(() => own.onState?.(state, this.lastError));
+    });
     return new WatchHandle(this, own, () => {
       own.isClosed = true;
       if (this.watches.delete(own) && this.watches.size === 0) this.close();

@@ -43,6 +43,19 @@ describe('a watch', () => {
     expect(watch.stalenessMs).toBe(0);
   });
 
+  test('that joins later is told the state that holds', async () => {
+    watching();
+    driver.stream.sink.reading(reading(['a']));
+    const second = watching();
+    await clock.advance(1);
+    expect([second.states, ids(second.views[0])]).toEqual([['live'], ['a']]);
+    driver.stream.fail(new RegistryError('unavailable', 'gone'));
+    await clock.advance(1);
+    const third = watching();
+    await clock.advance(1);
+    expect([second.states, third.states]).toEqual([['live', 'stale'], ['stale']]);
+  });
+
   test('hears of an empty service as an empty list', () => {
     const { views } = watching();
     driver.stream.sink.reading(reading([]));
