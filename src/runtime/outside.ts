@@ -77,6 +77,6 @@ function fixedWatch(id: string, host: string, port: number): WatchService {
       origin: 'static' as const,
     };
     queueMicrotask(() => options.onView?.({ snapshot, suspects: new Set(), flapping: new Set() }));
-    return { stalenessMs: 0, probeFailed: () => undefined, close: () => undefined };
+    return { stalenessMs: 0, lastError: undefined, probeFailed: () => undefined, close: () => undefined };
   };
 }

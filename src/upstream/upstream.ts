@@ -30,7 +30,7 @@ import type { ProbeSlots } from './probe-slots.ts';
 import { SuspectProber } from './suspects.ts';
 
 /** What an upstream needs of a running watch; a `Watch` is one. */
-export type WatchHandle = Pick<Watch, 'close' | 'probeFailed' | 'stalenessMs'>;
+export type WatchHandle = Pick<Watch, 'close' | 'lastError' | 'probeFailed' | 'stalenessMs'>;
 
 /** Subscribes to one service: `ServiceDiscovery.watch`. May throw where no service can have that key. */
 export type WatchService = (key: ServiceKey, options: WatchOptions) => WatchHandle;
@@ -228,7 +228,7 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope, Ha
     const origin = this.state === 'stale' || this.state === 'denied' ? 'held' : this.view?.snapshot.origin;
     const isHeard = origin === 'live' || origin === 'static';
     const code = isHeard && !this.isKnown ? 'PF_NO_ROUTE' : 'PF_NO_ENDPOINT';
-    return new ProxyError(code, `upstream ${this.name}: ${reason}`);
+    return new ProxyError(code, `upstream ${this.name}: ${reason}`, isHeard ? {} : { cause: this.watch.lastError });
   }
 
   asSeenByCaller(error: ProxyError): ProxyError {

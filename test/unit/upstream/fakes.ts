@@ -6,7 +6,13 @@ import { Headers } from '../../../src/http/headers.ts';
 import { ProxyRequest, ProxyResponse } from '../../../src/http/message.ts';
 import { byIdOrder } from '../../../src/registry/by-id.ts';
 import { serviceKey } from '../../../src/registry/types.ts';
-import type { ServiceInstance, ServiceView, WatchOptions, WatchState } from '../../../src/registry/types.ts';
+import type {
+  RegistryError,
+  ServiceInstance,
+  ServiceView,
+  WatchOptions,
+  WatchState,
+} from '../../../src/registry/types.ts';
 import type { Connect, ConnectTarget, DialListener } from '../../../src/upstream/connect.ts';
 import { UPSTREAM_DEFAULTS, type UpstreamOptions } from '../../../src/upstream/options.ts';
 import type { Clock } from '../../../src/util/clock.ts';
@@ -58,6 +64,7 @@ export function optionsWith(over: Partial<UpstreamOptions>): UpstreamOptions {
 /** One watch, moved by hand. */
 export class FakeWatch implements WatchHandle {
   stalenessMs = 0;
+  lastError: RegistryError | undefined = undefined;
   isClosed = false;
   readonly failedProbes: string[] = [];
   readonly service: WatchService;

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ProxyError } from '../../../src/errors.ts';
 import { Body } from '../../../src/http/body.ts';
 import type { Handler, ProxyRequest, ProxyResponse } from '../../../src/http/message.ts';
+import { RegistryError } from '../../../src/registry/types.ts';
 import { callUpstream } from '../../../src/resilience/call.ts';
 import { describeEndpoint } from '../../../src/upstream/describe.ts';
 import type { Endpoint } from '../../../src/upstream/endpoint.ts';
@@ -153,6 +154,14 @@ describe('without an instance', () => {
     watch.give([]);
     watch.state('stale');
     expect((await sendAndSettle()).result).toBe('PF_NO_ENDPOINT');
+  });
+
+  it('tells with it what keeps the registry from being heard', async () => {
+    open({}, false);
+    watch.lastError = new RegistryError('unavailable', 'nobody answers');
+    const first = send();
+    await clock.advance(1_000);
+    expect(first.error).toMatchObject({ code: 'PF_NO_ENDPOINT', cause: watch.lastError });
   });
 
   it('does not pick what takes no traffic, and says why', async () => {

@@ -25,7 +25,8 @@ function open(configured: readonly NamedUpstream[] = []): void {
       if (key.service.length > 200) throw new RegistryError('invalid', 'too long');
       watches.set(key.service, options);
       watched.push(key);
-      return { stalenessMs: 0, probeFailed: () => undefined, close: () => void watches.delete(key.service) };
+      const close = (): void => void watches.delete(key.service);
+      return { stalenessMs: 0, lastError: undefined, probeFailed: () => undefined, close };
     },
     configured,
     defaults: UPSTREAM_DEFAULTS,
