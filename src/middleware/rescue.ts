@@ -21,6 +21,8 @@ const GRPC_STATUS: Readonly<Partial<Record<ErrorCode, number>>> = {
   PF_UPSTREAM_PROTOCOL: 13,
 };
 const GRPC_UNAVAILABLE = 14;
+/** https://graphql.github.io/graphql-over-http/draft/#sec-Media-Types */
+const GRAPHQL_TYPE = 'application/graphql-response+json';
 /** What is full may have room again at once: the shortest that the field can say. */
 const OVERFLOW_RETRY_AFTER_MS = 1_000;
 
@@ -65,7 +67,7 @@ function answer(error: ProxyError, detail: string, request: ProxyRequest | undef
       headers.append('grpc-message', encodeURI(`${error.code}: ${detail}`), FIELD['grpc-message']);
       return new ProxyResponse(200, headers, Body.empty, error.code);
     case 'graphql':
-      return withJson(error, headers, 'application/graphql-response+json', {
+      return withJson(error, headers, saysGraphql(request) ? GRAPHQL_TYPE : 'application/json', {
         errors: [{ message: detail, extensions: { code: error.code, requestId: request?.id } }],
       });
     case 'problem':
@@ -89,7 +91,17 @@ function withJson(error: ProxyError, headers: Headers, type: string, value: unkn
 function formOf(request: ProxyRequest): 'problem' | 'grpc' | 'graphql' {
   const type = request.headers.getId(FIELD['content-type']) ?? '';
   if (type.startsWith('application/grpc')) return 'grpc';
-  const accept = request.headers.getId(FIELD.accept) ?? '';
-  if (accept.includes('application/graphql-response+json') || type.startsWith('application/graphql')) return 'graphql';
-  return 'problem';
+  return saysGraphql(request) || isPlainGraphql(request, type) ? 'graphql' : 'problem';
+}
+
+/** Told by its media types. */
+function saysGraphql(request: ProxyRequest | undefined): boolean {
+  const accepts = request?.headers.getId(FIELD.accept)?.includes(GRAPHQL_TYPE) === true;
+  return accepts || request?.headers.getId(FIELD['content-type'])?.startsWith('application/graphql') === true;
+}
+
+/** Most clients send plain JSON, or a query in the target; the path where GraphQL is served by custom tells them. */
+function isPlainGraphql({ method, path, query }: ProxyRequest, contentType: string): boolean {
+  if (!path.endsWith('/graphql')) return false;
+  return method === 'POST' ? contentType.startsWith('application/json') : /(?:^|[?&])query=/.test(query);
 }

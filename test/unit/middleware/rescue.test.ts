@@ -83,6 +83,17 @@ describe('rescue', () => {
     });
   });
 
+  it('knows GraphQL clients that say nothing of it by what they ask for', () => {
+    const json: [string, string] = ['content-type', 'application/json; charset=utf-8'];
+    const error = new ProxyError('PF_NO_ENDPOINT', 'nobody there');
+    const typeFor = (options: Parameters<typeof aRequest>[0]): string | undefined =>
+      rescue(error, aRequest(options), noBug).headers.get('content-type');
+    expect(typeFor({ method: 'POST', path: '/api/graphql', headers: [json] })).toBe('application/json');
+    expect(typeFor({ path: '/graphql', query: '?a=1&query=%7Ba%7D' })).toBe('application/json');
+    expect(typeFor({ path: '/graphql' })).toBe('application/problem+json');
+    expect(typeFor({ method: 'POST', path: '/graphqlx', headers: [json] })).toBe('application/problem+json');
+  });
+
   it('uses the more exact status of a bad request, and says what is allowed', () => {
     const response = rescue(
       new ProxyError('PF_BAD_REQUEST', 'CONNECT is not served', { status: 405 }),
