@@ -1,7 +1,7 @@
 // `pilotfish registry register`: holds one registration for something that has no sidecar, until interrupted.
 import { randomUUID } from 'node:crypto';
 import { parseHostPort } from '../config/schema/scalar.ts';
-import { keyText } from '../registry/types.ts';
+import { keyText, RegistryError } from '../registry/types.ts';
 import type { RegistrationHandle, ServiceInstance } from '../registry/types.ts';
 import { parseDuration } from '../util/units.ts';
 import { EXIT, UsageError } from './command.ts';
@@ -34,6 +34,8 @@ export function register(context: Context, values: Values, name: string, address
   const ttlMs = ttlOf(values.ttl);
   const overrides = { allowLoopback: true, ...(ttlMs === undefined ? {} : { ttlMs }) };
   return withRegistry(context, values, overrides, async (registry, config) => {
+    if (registry.capabilities.liveness === 'none')
+      throw new RegistryError('unsupported', 'it takes no records: who is there is said elsewhere');
     const handle = registry.register({ instance, ttlMs: ttlMs ?? config.registry.ttlMs });
     tellStates(context, values, handle);
     await interrupted(context);

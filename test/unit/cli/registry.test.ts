@@ -142,6 +142,12 @@ describe('registry', () => {
     }
   });
 
+  it('refuses to register where a registry takes no records, with 1', async () => {
+    const { console, code } = start(['register', 'orders', '10.0.0.1:80'], { PILOTFISH_REGISTRY: 'static' });
+    expect([await code, console.out]).toEqual([1, '']);
+    expect(console.err).toContain('refused (unsupported)');
+  });
+
   it('refuses a record that no registry would take, with 1', async () => {
     const { console, code } = start(['register', 'orders', '0.0.0.0:80'], registry());
     expect(await code).toBe(1);
