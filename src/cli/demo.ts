@@ -1,6 +1,6 @@
 // `pilotfish demo`: see it work, on this machine, without anything else.
 import { systemClock } from '../util/clock.ts';
-import { readArgs } from './command.ts';
+import { CommandError, EXIT, readArgs } from './command.ts';
 import type { Command } from './command.ts';
 import { interrupted } from './terminal.ts';
 
@@ -25,7 +25,8 @@ Exit codes: 0 not one request failed, 1 otherwise.
     if (values.app !== undefined) return (await import('./demo/app.ts')).runDemoApp(values.app);
     const { runDemo } = await import('./demo/script.ts');
     const stopped = new AbortController();
-    void interrupted(context).then(() => stopped.abort(new Error('interrupted')));
+    const early = new CommandError(EXIT.invalid, 'the demo was interrupted before its end');
+    void interrupted(context).then(() => stopped.abort(early));
     return runDemo({
       clock: systemClock,
       keep: values.keep,
