@@ -1,5 +1,6 @@
 // The first look at what a driver read: in order, ids unique, bounded, no address that may not be used; done for what changed alone.
-import { reachesOwn, hostClass, type HostPort } from './address.ts';
+import { hostClass } from '../util/host-class.ts';
+import { reachesOwn, type HostPort } from './address.ts';
 import { byIdOrder, differences, isInOrder, type ById, type Difference } from './by-id.ts';
 import type { Reading } from './driver.ts';
 import { sameInstance } from './record.ts';

@@ -1,5 +1,5 @@
 // The one JSON form of a record, `{v:1,…}`, used by `file` and etcd: written for our own, read with distrust from others.
-import { hostClass } from './address.ts';
+import { hostClass } from '../util/host-class.ts';
 import { RegistryError, type ServiceInstance, type ServiceKey } from './types.ts';
 
 /** A record that was read: the instance, or why it was rejected. */

@@ -1,14 +1,20 @@
 // `registry:` where services are registered and found, and how much the lists are believed.
 import { z } from 'zod';
 import { REGISTRY_TYPES } from '../../registry/locator.ts';
+import { hostClass } from '../../util/host-class.ts';
 import { consul } from './registry-consul.ts';
 import { dns } from './registry-dns.ts';
 import { etcd } from './registry-etcd.ts';
 import { nacos } from './registry-nacos.ts';
 import { duration, flag, integer, metadataValue, number, parseHostPort, path, readText, text } from './scalar.ts';
 
+const HOST = 'an IP address that is neither unspecified nor link-local, or a name';
+
 const instanceFields = {
-  host: text('the host of an instance').describe('IP address or name.'),
+  host: z
+    .string({ error: HOST })
+    .refine((host) => hostClass(unbracketed(host)) !== 'refused', { error: HOST })
+    .describe('IP address or name.'),
   port: integer(1, 65_535).describe('TCP port.'),
   protocol: z
     .enum(['http', 'https', 'h2c', 'tcp'], { error: 'http, https, h2c or tcp' })
@@ -30,13 +36,27 @@ const instanceFields = {
 const instance = z.strictObject(instanceFields);
 const shortInstance = readText('host:port', 'an instance as host:port, or a mapping with host and port', (value) => {
   const address = parseHostPort(value, 1);
-  return address === undefined ? undefined : instance.parse(address);
+  return address === undefined ? undefined : instance.safeParse(address).data;
 });
 
 /** One entry of `registry.static`: `host:port`, or a mapping with the fields of a record but key and id. */
-export const staticInstance = z.union([shortInstance, instance], {
+const staticInstance = z.union([shortInstance, instance], {
   error: 'an instance as host:port, or a mapping with host and port',
 });
+
+/** Those of one service; address and port are what tells them apart. */
+const staticInstances = z.array(staticInstance, { error: 'a list of instances' }).superRefine((list, context) => {
+  const seen = new Set<string>();
+  for (const [index, { host, port }] of list.entries()) {
+    const id = `${unbracketed(host)} ${port}`;
+    if (seen.has(id)) context.addIssue({ code: 'custom', message: 'each host and port once', path: [index] });
+    seen.add(id);
+  }
+});
+
+function unbracketed(host: string): string {
+  return host.replace(/^\[(.*)\]$/, '$1');
+}
 
 /** `registry.guard`: what protects callers from a registry that suddenly forgets. */
 export const guard = z
@@ -88,7 +108,7 @@ export const registry = z
     nacos,
     dns,
     static: z
-      .record(text('the name of a service'), z.array(staticInstance, { error: 'a list of instances' }))
+      .record(text('the name of a service'), staticInstances)
       .default({})
       .describe('Of the `static` registry: service names, each with its instances.'),
     snapshots: path('a directory')

@@ -1,6 +1,7 @@
 // `service:` our own service: what is registered, where the app listens, how its health is told.
 import { z } from 'zod';
 import { checkOptions, grpcService, healthPath, onlyOneProbe } from './health-probe.ts';
+import { hostClass } from '../../util/host-class.ts';
 import { isHostName } from '../../util/host-name.ts';
 import { duration, endpoint, integer, metadataValue, parseHostPort, readText, text } from './scalar.ts';
 import { isIP } from 'node:net';
@@ -51,7 +52,7 @@ export const service = z
       ),
     advertise: readText<Advertise>(
       'host[:port]',
-      'a host that others reach us at, as host or host:port',
+      'a host that others reach us at (not 0.0.0.0, no link-local address), as host or host:port',
       parseAdvertise,
     )
       .optional()
@@ -63,7 +64,13 @@ export const service = z
   })
   .describe('Our own service. Left out, the sidecar only calls others, and no inbound listener is bound.');
 
+/** What every registry would refuse in our record is refused here, where it can be told with its place. */
 function parseAdvertise(value: string): Advertise | undefined {
+  const address = parseAddress(value);
+  return address?.host === undefined || hostClass(address.host) === 'refused' ? undefined : address;
+}
+
+function parseAddress(value: string): Advertise | undefined {
   if (isIP(value) !== 0 || isHostName(value)) return { host: value, port: undefined };
   const bracketed = /^\[([^\]]+)\]$/.exec(value)?.[1];
   if (bracketed !== undefined && isIP(bracketed) === 6) return { host: bracketed, port: undefined };

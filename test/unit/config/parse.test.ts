@@ -94,6 +94,27 @@ const cases: readonly (readonly [string, string, readonly string[]])[] = [
     ],
   ],
   [
+    'static instances that no registry would list',
+    'registry:\n  static:\n    a: ["0.0.0.0:80", "[fe80::1]:80", "h:80", { host: h, port: 80 }, { host: a b, port: 80 }]',
+    [
+      'pilotfish.yaml:3:9: registry.static.a[0]: found "0.0.0.0:80", expected an instance as host:port, or a mapping with host and port',
+      'pilotfish.yaml:3:23: registry.static.a[1]: found "[fe80::1]:80", expected an instance as host:port, or a mapping with host and port',
+      'pilotfish.yaml:3:78: registry.static.a[4].host: found "a b", expected an IP address that is neither unspecified nor link-local, or a name',
+    ],
+  ],
+  [
+    'a static instance that is there twice',
+    'registry: { static: { a: ["h:80", "h:81", { host: h, port: 80 }] } }',
+    ['pilotfish.yaml:1:43: registry.static.a[2]: found a mapping, expected each host and port once'],
+  ],
+  [
+    'an advertised address that nobody can reach',
+    'service: { name: o, app: "a:1", advertise: 169.254.0.1:80 }',
+    [
+      'pilotfish.yaml:1:44: service.advertise: found "169.254.0.1:80", expected a host that others reach us at (not 0.0.0.0, no link-local address), as host or host:port',
+    ],
+  ],
+  [
     'an admin listener for everybody',
     'admin: { address: 0.0.0.0:15000 }',
     [

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { hostClass, reachesOwn } from '../../../src/registry/address.ts';
+import { reachesOwn } from '../../../src/registry/address.ts';
 import { assertValid, decodeRecord, encodeRecord, instanceFrom, sameInstance } from '../../../src/registry/record.ts';
+import { hostClass } from '../../../src/util/host-class.ts';
 import { instance, KEY } from './fake-driver.ts';
 
 const text = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 }).filter((value) => !/\p{Cc}/u.test(value));
