@@ -5,7 +5,10 @@ import { fileWriter } from '../telemetry/log-outputs.ts';
 import type { Log } from '../telemetry/logger.ts';
 import type { Clock } from '../util/clock.ts';
 
-/** Undefined where access lines are switched off. A file that stops working costs lines, which is said in the process log. Rejects where it cannot be opened. */
+/**
+ * Undefined where access lines are switched off. A file that stops working costs lines, which is said in the process log.
+ * Rejects where it cannot be opened, and names the field.
+ */
 export async function openAccessLog(
   config: LogConfig,
   stdout: LineWriter,
@@ -15,8 +18,12 @@ export async function openAccessLog(
   if (!config.access) return undefined;
   const { file } = config;
   if (file === undefined) return stdout;
-  return fileWriter(file, clock, {
-    onFailure: (error) => log.error('the access log cannot be written: lines are dropped', { file, error }),
-    onRecovery: (droppedLines) => log.warn('the access log can be written again', { file, droppedLines }),
-  });
+  try {
+    return await fileWriter(file, clock, {
+      onFailure: (error) => log.error('the access log cannot be written: lines are dropped', { file, error }),
+      onRecovery: (droppedLines) => log.warn('the access log can be written again', { file, droppedLines }),
+    });
+  } catch (cause) {
+    throw new Error('log.file cannot be opened', { cause });
+  }
 }

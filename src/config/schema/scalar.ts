@@ -22,6 +22,8 @@ export type AdminAddress =
 /** Longest duration anywhere: what a timer of Node can hold is 24.8 days; a day is more than any wait here should last. */
 const DAY_MS = 86_400_000;
 const MAX_SIZE_BYTES = 1_073_741_824;
+/** `sockaddr_un` of Linux, less its NUL; Node binds to a path that is cut off without a word. */
+const MAX_SOCKET_BYTES = 107;
 /** Control characters, and spaces at the ends, where names go into logs, headers and registries. */
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]|^\s|\s$/;
 
@@ -108,7 +110,8 @@ export function listenAddress() {
 
 /** `host:port` or `unix:/path` to bind or to call. */
 export function adminAddress() {
-  const expected = 'host:port or unix:/path to listen on, such as 127.0.0.1:15000 (port 0: any free one)';
+  const expected =
+    "host:port or unix:/path to listen on (a socket's path has at most 107 bytes), such as 127.0.0.1:15000 (port 0: any free one)";
   return readText('host:port or unix:/path', expected, parseAdminAddress);
 }
 
@@ -139,7 +142,8 @@ export function parseHostPort(value: string, minPort: number): HostPort | undefi
 export function parseAdminAddress(value: string): AdminAddress | undefined {
   if (value.startsWith('unix:')) {
     const socket = value.slice('unix:'.length);
-    return socket.startsWith('/') && !UNPRINTABLE.test(socket) ? { kind: 'unix', path: socket } : undefined;
+    const isPath = socket.startsWith('/') && !UNPRINTABLE.test(socket) && Buffer.byteLength(socket) <= MAX_SOCKET_BYTES;
+    return isPath ? { kind: 'unix', path: socket } : undefined;
   }
   const address = parseHostPort(value, 0);
   return address === undefined ? undefined : { kind: 'tcp', ...address };

@@ -165,6 +165,10 @@ describe('a variable that is wrong', () => {
       'PILOTFISH_ADMIN: admin.address: found "0.0.0.0:1", expected a loopback address or unix:/path (the admin listener has no authentication)',
     ],
     [
+      { PILOTFISH_ADMIN: `unix:/${'x'.repeat(107)}` },
+      `PILOTFISH_ADMIN: admin.address: found "unix:/${'x'.repeat(54)}…", expected host:port or unix:/path to listen on (a socket's path has at most 107 bytes), such as 127.0.0.1:15000 (port 0: any free one)`,
+    ],
+    [
       { PILOTFISH_SERVICE: 'orders' },
       'PILOTFISH_APP: service.app: found nothing, expected the address of the app as host:port, such as 127.0.0.1:3000 or [::1]:3000',
     ],
