@@ -1,6 +1,6 @@
 // HOT PATH. Counts a request when its answer has ended; one of the listener's completion hooks.
-import type { ProxyError } from '../errors.ts';
-import type { Direction, FallbackTaken, ProxyRequest } from '../http/message.ts';
+import type { ErrorCode, ProxyError } from '../errors.ts';
+import type { Direction, ProxyRequest } from '../http/message.ts';
 import type { DownstreamEnd } from '../http/serving.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { flagOf, statusOf } from '../telemetry/outcome.ts';
@@ -11,6 +11,9 @@ export interface CompletionHooks {
   /** The message was refused before it became a request. */
   refused(direction: Direction, error: ProxyError, peer: string, sentBytes: number): void;
 }
+
+/** How an endpoint ends an answer before its end. */
+const BREAKS_OFF: ReadonlySet<ErrorCode> = new Set(['PF_UPSTREAM_CLOSED', 'PF_UPSTREAM_PROTOCOL', 'PF_TIMEOUT']);
 
 /** Counts into `metrics`. The upstream's name is the only label that depends on the request. */
 export class MetricsHooks implements CompletionHooks {
@@ -32,22 +35,20 @@ export class MetricsHooks implements CompletionHooks {
     const doneAtMs = end.response?.isTunnel === true ? request.answeredAtMs : endedAtMs;
     series.duration.observe(Math.max(0, doneAtMs - request.receivedAtMs) / 1_000);
     if (attempts.length === 0) return;
-    if (request.fallback !== undefined) {
-      this.countBoth(request, request.fallback, endedAtMs);
-      return;
-    }
+    // An answer that the endpoint broke off is no success, whatever its head said.
+    const brokenOff = end.error !== undefined && BREAKS_OFF.has(end.error.code) ? end.error.code : undefined;
+    const last = attempts.length - 1;
     const tries = this.metrics.attempts.of(upstream, endedAtMs);
-    for (const attempt of attempts) tries.count(attempt.result);
+    const { fallback } = request;
+    for (let index = 0; index <= last; index++) {
+      // Those on the upstream that took over are its own.
+      const isOther = fallback !== undefined && index >= fallback.attemptsBefore;
+      const counted = isOther ? this.metrics.attempts.of(fallback.to, endedAtMs) : tries;
+      counted.count(index === last ? (brokenOff ?? attempts[index]?.result) : attempts[index]?.result);
+    }
   }
 
   refused(direction: Direction, error: ProxyError, _peer: string, sentBytes: number): void {
     this.metrics.refused(direction, error, sentBytes);
-  }
-
-  /** Tries on the first upstream, and those on the one that took over. */
-  private countBoth({ upstream, attempts }: ProxyRequest, { to, attemptsBefore }: FallbackTaken, nowMs: number): void {
-    for (const [index, { result }] of attempts.entries()) {
-      this.metrics.attempts.of(index < attemptsBefore ? upstream : to, nowMs).count(result);
-    }
   }
 }

@@ -58,6 +58,18 @@ describe('the metrics hook', () => {
     );
   });
 
+  test('counts an answer that its endpoint broke off as what broke it off, and one that the client left as it began', async () => {
+    const { hooks, lines } = setUp();
+    const broken = (code: ErrorCode): DownstreamEnd => end({ error: new ProxyError(code, 'in the middle') });
+    hooks.complete(ordersRequest(['PF_CONNECT_FAILED', 200]), broken('PF_UPSTREAM_CLOSED'));
+    hooks.complete(ordersRequest([200]), broken('PF_CLIENT_CLOSED'));
+    expect((await lines()).filter((line) => line.startsWith('pilotfish_upstream_attempts_total'))).toEqual([
+      'pilotfish_upstream_attempts_total{upstream="orders",outcome="success"} 1',
+      'pilotfish_upstream_attempts_total{upstream="orders",outcome="connect_failed"} 1',
+      'pilotfish_upstream_attempts_total{upstream="orders",outcome="upstream_closed"} 1',
+    ]);
+  });
+
   test('tells the two directions and the ways of failing apart', async () => {
     const { hooks, lines } = setUp();
     const inbound = aRequest({ direction: 'inbound' });
