@@ -30,7 +30,8 @@ const MAX_REJECTIONS = 100;
 /** Of one service, reading by reading. One writer: who reads it. */
 export class Admission {
   private readonly policy: AddressPolicy;
-  private own: readonly HostPort[] = [];
+  /** Where our own listeners were at the last reading; undefined before the first, at which all are judged. */
+  private own: readonly HostPort[] | undefined = undefined;
   /** The last reading's, as the driver gave them. */
   private given: ById = [];
   /** The same, by the first objects that said so. */
@@ -72,7 +73,7 @@ export class Admission {
     const own = this.policy.ownAddresses();
     const { own: before } = this;
     if (
-      own.length === before.length &&
+      own.length === before?.length &&
       own.every(({ host, port }, n) => host === before[n]?.host && port === before[n].port)
     )
       return false;
@@ -112,7 +113,7 @@ export class Admission {
 
   private problemOf({ host, port }: ServiceInstance): string | undefined {
     if (!this.policy.allowsLoopback && hostClass(host) === 'loopback') return 'loopback address';
-    return reachesOwn(host, port, this.own) ? 'address of our own admin or outbound listener' : undefined;
+    return reachesOwn(host, port, this.own ?? []) ? 'address of our own admin or outbound listener' : undefined;
   }
 }
 

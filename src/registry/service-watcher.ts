@@ -9,6 +9,7 @@ import { Follower, type FollowerEvents } from './follower.ts';
 import { Guard, type GuardOptions } from './guard.ts';
 import type { SnapshotStore } from './snapshot-store.ts';
 import { WatchHandle } from './watch-handle.ts';
+import { WatchListeners } from './watch-listeners.ts';
 import { nextView } from './view.ts';
 import { keyText, RegistryError } from './types.ts';
 import type { ServiceKey, ServiceView, Snapshot, Watch, WatchOptions, WatchState, WatchStats } from './types.ts';
@@ -44,7 +45,7 @@ export class ServiceWatcher implements FollowerEvents {
   private readonly guard: Guard;
   private readonly damping = new Damping();
   private readonly follower: Follower;
-  private readonly watches = new Set<WatchOptions>();
+  private readonly listeners: WatchListeners;
   private state: WatchState = 'syncing';
   private view: ServiceView | undefined = undefined;
   private lastError: RegistryError | undefined = undefined;
@@ -56,13 +57,14 @@ export class ServiceWatcher implements FollowerEvents {
   private applyTimer: Timer | undefined = undefined;
   private reviewTimer: Timer | undefined = undefined;
   private diskTimer: Timer | undefined = undefined;
-  private readonly counts = { readings: 0, applies: 0, equal: 0, guarded: 0, errors: 0, listenerErrors: 0 };
+  private readonly counts = { readings: 0, applies: 0, equal: 0, guarded: 0, errors: 0 };
 
   constructor(driver: RegistryDriver, key: ServiceKey, options: WatcherOptions) {
     this.key = key;
     this.options = options;
     this.clock = options.clock;
     this.isStatic = driver.traits.isStatic;
+    this.listeners = new WatchListeners((error) => options.onListenerError(key, error));
     this.admission = new Admission(options.policy);
     this.guard = new Guard(options.guard);
     this.heardAtMs = this.clock.now();
@@ -74,16 +76,16 @@ export class ServiceWatcher implements FollowerEvents {
   /** Adds a watch; it gets the view and the state that are there already, in a microtask (a changed state was told by then). */
   watch(options: WatchOptions): Watch {
     const own = { ...options, isClosed: false };
-    this.watches.add(own);
+    this.listeners.add(own);
     const { state, view } = this;
     queueMicrotask(() => {
-      if (view !== undefined) this.tell(own, this.view ?? view);
-      const isNews = state !== 'syncing' && this.state === state && this.watches.has(own);
-      if (isNews) this.guarded(() => own.onState?.(state, this.lastError));
+      if (view !== undefined) this.listeners.tellViewTo(own, this.view ?? view);
+      const isNews = state !== 'syncing' && this.state === state;
+      if (isNews) this.listeners.tellStateTo(own, state, this.lastError);
     });
     return new WatchHandle(this, own, () => {
       own.isClosed = true;
-      if (this.watches.delete(own) && this.watches.size === 0) this.close();
+      if (this.listeners.delete(own)) this.close();
     });
   }
 
@@ -94,13 +96,14 @@ export class ServiceWatcher implements FollowerEvents {
 
   /** For status pages. */
   get summary(): { state: WatchState; stalenessMs: number; lastError: RegistryError | undefined; stats: WatchStats } {
-    return { state: this.state, stalenessMs: this.stalenessMs, lastError: this.lastError, stats: { ...this.counts } };
+    const { state, stalenessMs, lastError, counts } = this;
+    return { state, stalenessMs, lastError, stats: { ...counts, listenerErrors: this.listeners.errors } };
   }
 
   close(): void {
     if (this.state === 'closed') return;
     this.setState('closed', undefined);
-    this.watches.clear();
+    this.listeners.clear();
     this.follower.close();
     for (const timer of [this.applyTimer, this.reviewTimer, this.diskTimer]) timer?.cancel();
     this.options.onClosed(this.key);
@@ -226,7 +229,7 @@ export class ServiceWatcher implements FollowerEvents {
     this.view = view;
     this.counts.applies++;
     if (snapshot.origin === 'live' || snapshot.origin === 'held') this.options.store?.save(view);
-    for (const watch of [...this.watches]) this.tell(watch, view);
+    this.listeners.tellView(view);
   }
 
   private countFlaps(changed: readonly Difference[], nowMs: number): void {
@@ -276,20 +279,7 @@ export class ServiceWatcher implements FollowerEvents {
 
   private announce(state: WatchState, reason: RegistryError | undefined): void {
     this.options.onState(this.key, state, reason);
-    for (const watch of [...this.watches]) this.guarded(() => watch.onState?.(state, reason));
-  }
-
-  private tell(watch: WatchOptions, view: ServiceView): void {
-    if (this.watches.has(watch)) this.guarded(() => watch.onView?.(view));
-  }
-
-  private guarded(call: () => void): void {
-    try {
-      call();
-    } catch (error) {
-      this.counts.listenerErrors++;
-      this.options.onListenerError(this.key, error);
-    }
+    this.listeners.tellState(state, reason);
   }
 }
 

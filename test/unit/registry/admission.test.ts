@@ -46,3 +46,13 @@ test('a listener of ours that is bound later turns away who points to it, and le
   own = [{ host: '10.0.0.1', port: 2 }];
   expect(ids()).toEqual(['a']);
 });
+
+test('what was kept on disk is judged as soon as the registry names it, though it says the same', () => {
+  own = [];
+  const admission = new Admission(POLICY);
+  const kept = [instance('a'), instance('b', { host: '127.0.0.1' })];
+  admission.seed(kept);
+  const { instances, rejected } = admission.take(reading([instance('a'), instance('b', { host: '127.0.0.1' })]));
+  expect(instances).toEqual([instance('a')]);
+  expect(rejected).toEqual([{ ref: 'b', reason: 'loopback address' }]);
+});
