@@ -57,6 +57,8 @@ export interface Sidecar {
   reopenLogs(): void;
   /** For an exception or rejection that nobody caught, from the process around us: a bug, which ends nothing while anything works. */
   escaped(error: unknown): void;
+  /** For what Node warns of. */
+  warned(warning: Error): void;
   /** Resolves with the exit code once it has stopped: 0, or 70 where nothing worked any more. */
   readonly finished: Promise<number>;
 }
@@ -169,6 +171,10 @@ class RunningSidecar implements Sidecar, SidecarParts {
 
   escaped(error: unknown): void {
     this.panic.escaped(error);
+  }
+
+  warned({ name, message }: Error): void {
+    this.log.warn('Node warns', { warning: name, reason: message });
   }
 
   /** Closes what a failed start has opened. */

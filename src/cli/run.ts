@@ -12,6 +12,8 @@ export interface RunningSidecar {
   stop(reason: string): Promise<void>;
   /** Told of what escaped every layer: a bug, which ends nothing while anything works. */
   escaped(error: unknown): void;
+  /** Told of what Node warns of, such as a deprecated call of a library: a line of the log like any other. */
+  warned(warning: Error): void;
   readonly finished: Promise<number>;
   /** Goes on in a new access log of the same name. */
   reopenLogs(): void;
@@ -69,6 +71,10 @@ export async function runUntilStopped(config: Config, start: StartSidecar, conte
   let giveUp: (error: unknown) => void = () => undefined;
   const ended = new Promise<number>((resolve, reject) => ([endAtOnce, giveUp] = [resolve, reject]));
   const offEscape = context.onEscape((error) => (sidecar === undefined ? giveUp(error) : sidecar.escaped(error)));
+  const offWarning = context.onWarning((warning) => {
+    if (sidecar === undefined) context.terminal.err(`pilotfish: ${warning.name}: ${warning.message}\n`);
+    else sidecar.warned(warning);
+  });
   // A terminal that closes takes what runs in it along; a service is told to open its log anew.
   const offHangup = context.onHangup(() => {
     if (context.terminal.isInteractive) stop('SIGHUP');
@@ -92,5 +98,6 @@ export async function runUntilStopped(config: Config, start: StartSidecar, conte
     offSignal();
     offHangup();
     offEscape();
+    offWarning();
   }
 }

@@ -24,6 +24,8 @@ export interface Context {
   onHangup(listener: () => void): () => void;
   /** Calls `listener` with each exception and rejection that nobody caught, which then do not end the process, until the returned function is called. */
   onEscape(listener: (error: unknown) => void): () => void;
+  /** Calls `listener` with what Node warns of, which is then not printed, until the returned function is called. */
+  onWarning(listener: (warning: Error) => void): () => void;
 }
 
 /** The real process. Commands that never write to a closed pipe never notice one. */
@@ -61,6 +63,14 @@ export function processContext(): Context {
       // A rejection that nobody handles comes here, too, as long as nobody asks for those alone.
       process.on('uncaughtException', listener);
       return () => process.off('uncaughtException', listener);
+    },
+    onWarning: (listener) => {
+      const printers = process.listeners('warning');
+      process.removeAllListeners('warning').on('warning', listener);
+      return () => {
+        process.off('warning', listener);
+        for (const printer of printers) process.on('warning', printer);
+      };
     },
   };
 }

@@ -1,4 +1,5 @@
-// Errors that escape every layer of a running sidecar: logged, ending nothing while anything works, 70 when nothing does.
+// Errors that escape every layer of a running sidecar: logged, ending nothing while anything works, 70 when nothing does. And
+// what Node warns of: a line of the log.
 import { request } from 'undici';
 import { describe, expect, it } from 'vitest';
 import { startSidecar, temporaryDirectory } from '../support/processes.ts';
@@ -9,6 +10,7 @@ import { until } from '../support/until.ts';
 const BUGS = {
   exception: 'process.on("SIGUSR2",()=>{throw new TypeError("boom")})',
   rejection: 'process.on("SIGUSR2",()=>{void Promise.reject(new TypeError("boom"))})',
+  warning: 'process.on("SIGUSR2",()=>{process.emitWarning("boom")})',
 };
 
 function start(kind: keyof typeof BUGS): Promise<RunningSidecar> {
@@ -46,4 +48,12 @@ describe('an error that escapes', () => {
     expect(await sidecar.exited).toBe(70);
     expect(sidecar.lines.some((line) => line.includes('"level":"fatal"'))).toBe(true);
   });
+});
+
+it('what Node warns of is a line of the log, and nothing else is printed', async () => {
+  const sidecar = await start('warning');
+  sidecar.child.kill('SIGUSR2');
+  const line = await until('it is logged', () => sidecar.lines.find((one) => one.includes('Node warns')));
+  expect(JSON.parse(line)).toMatchObject({ level: 'warn', warning: 'Warning', reason: 'boom' });
+  expect(sidecar.stderr.filter((text) => text.includes('boom'))).toEqual([]);
 });

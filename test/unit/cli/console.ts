@@ -9,6 +9,7 @@ export class Console implements Context {
   readonly terminal: Context['terminal'];
   private readonly listeners = new Set<(signal: StopSignal) => void>();
   private readonly escapes = new Set<(error: unknown) => void>();
+  private readonly warnings = new Set<(warning: Error) => void>();
   private readonly reader = new AbortController();
 
   constructor(env: Readonly<Record<string, string>> = {}) {
@@ -47,13 +48,24 @@ export class Console implements Context {
     for (const listener of [...this.escapes]) listener(error);
   }
 
+  onWarning(listener: (warning: Error) => void): () => void {
+    this.warnings.add(listener);
+    return () => this.warnings.delete(listener);
+  }
+
+  /** Node warns. Throws where nobody listens: it would have been printed. */
+  warn(warning: Error): void {
+    if (this.warnings.size === 0) throw warning;
+    for (const listener of [...this.warnings]) listener(warning);
+  }
+
   /** The reader of standard output goes away. */
   hangUp(): void {
     this.reader.abort();
   }
 
   get isListening(): boolean {
-    return this.listeners.size + this.escapes.size > 0;
+    return this.listeners.size + this.escapes.size + this.warnings.size > 0;
   }
 
   /** Waits until standard output holds `text`. */

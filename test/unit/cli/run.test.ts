@@ -8,6 +8,7 @@ import { Console } from './console.ts';
 class FakeSidecar implements RunningSidecar {
   readonly reasons: string[] = [];
   readonly bugs: unknown[] = [];
+  readonly warnings: string[] = [];
   reopened = 0;
   started: (sidecar: RunningSidecar) => void = () => undefined;
   end: (code: number) => void = () => undefined;
@@ -24,6 +25,10 @@ class FakeSidecar implements RunningSidecar {
 
   escaped(error: unknown): void {
     this.bugs.push(error);
+  }
+
+  warned({ message }: Error): void {
+    this.warnings.push(message);
   }
 }
 
@@ -85,6 +90,19 @@ describe('run', () => {
     const bug = new TypeError('x is undefined');
     console.escape(bug);
     expect(sidecar.bugs).toEqual([bug]);
+    sidecar.end(0);
+    expect(await code).toBe(0);
+    expect(console.isListening).toBe(false);
+  });
+
+  it('gives what Node warns of to the log of the sidecar, and to the terminal before there is one', async () => {
+    const { console, sidecar, code } = await begin(false);
+    console.warn(new Error('early'));
+    expect(console.err).toBe('pilotfish: Error: early\n');
+    sidecar.started(sidecar);
+    for (let turn = 0; turn < 5; turn++) await Promise.resolve();
+    console.warn(new Error('late'));
+    expect(sidecar.warnings).toEqual(['late']);
     sidecar.end(0);
     expect(await code).toBe(0);
     expect(console.isListening).toBe(false);
