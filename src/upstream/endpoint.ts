@@ -20,8 +20,7 @@ export interface EndpointOwner {
   readonly load: UpstreamLoad;
   /** Where its attempts are counted, for its ejection. */
   readonly attempts: AttemptTally;
-  /** A claim was settled; called after the endpoint counted it. */
-  /** @param status of the answer's head; 0: none came. */
+  /** A claim was settled; called after the endpoint counted it. @param status of the answer's head; 0: none came. */
   onSettled(endpoint: Endpoint, outcome: Outcome, startedAtMs: number, status: number): void;
 }
 
