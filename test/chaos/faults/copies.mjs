@@ -31,6 +31,23 @@ export const killed = {
 };
 
 /** @type {import('./index.mjs').Fault} */
+export const mostKilled = {
+  id: 'most-killed',
+  title: 'Most copies killed',
+  what: 'kill −9 of two copies of three at the same moment.',
+  seconds: 10,
+  shortSeconds: 3,
+  play: async (stage, seconds) =>
+    (
+      await underLoad(stage, {
+        seconds,
+        strike: () => Promise.all(stage.copies.slice(0, 2).map((copy) => copy.kill())),
+      })
+    ).figures,
+  bars: killed.bars,
+};
+
+/** @type {import('./index.mjs').Fault} */
 export const hung = {
   id: 'hung',
   title: 'A copy hangs',
@@ -81,7 +98,23 @@ export const allDown = {
   what: `kill −9 of all three, which listen again after ${DOWN_MS / 1_000} s.`,
   seconds: 10,
   shortSeconds: 5,
-  async play(stage, seconds) {
+  play: playDown(3),
+  bars: downBars,
+};
+
+/** @type {import('./index.mjs').Fault} */
+export const oneBack = {
+  id: 'one-back',
+  title: 'All copies down, and one of them back',
+  what: `kill −9 of all three, of which one listens again after ${DOWN_MS / 1_000} s.`,
+  seconds: 10,
+  play: playDown(1),
+  bars: downBars,
+};
+
+/** All killed, and some of them started again. @param {number} back */
+function playDown(back) {
+  return async (/** @type {import('../stage.mjs').Stage} */ stage, /** @type {number} */ seconds) => {
     const mark = { downAt: 0, upAt: 0, attempts: Number.NaN };
     await attempts(stage); // the first page of metrics loads what makes it
     const { figures, answered, begunAt } = await underLoad(stage, {
@@ -94,7 +127,7 @@ export const allDown = {
         await sleep(DOWN_MS);
         const after = await attempts(stage);
         mark.attempts = (after.count - before.count) / (((after.atMs - before.atMs) / 1_000) * PER_SECOND);
-        await Promise.all(stage.copies.map((copy) => copy.start()));
+        await Promise.all(stage.copies.slice(0, back).map((copy) => copy.start()));
         mark.upAt = epochMs();
       },
     });
@@ -109,14 +142,18 @@ export const allDown = {
     figures.facts.recoveryMs = lastFailedMs - upMs;
     figures.facts.attempts = mark.attempts;
     return figures;
-  },
-  bars: ({ facts, twice }) => [
+  };
+}
+
+/** @param {import('../steady.mjs').Figures} figures */
+function downBars({ facts, twice }) {
+  return [
     atMost('p99 of the answers meanwhile', facts.meanwhileP99Ms, 5, 'ms'),
-    atMost('last failed request after all copies listen', facts.recoveryMs, 500, 'ms'),
+    atMost('last failed request after they listen', facts.recoveryMs, 500, 'ms'),
     atMost('attempts meanwhile, by requests', facts.attempts, 1.2),
     atMost('POST executed twice', twice, 0),
-  ],
-};
+  ];
+}
 
 /** Tries of requests so far, and when that was. @param {import('../stage.mjs').Stage} stage */
 async function attempts({ kind, adminPort }) {

@@ -1,7 +1,7 @@
 // All faults, in the order in which they are played and printed.
 import { announced, atOnce, halfUnavailable, onceIdle, resetBefore, resetHeld, resetWithin } from './answers.mjs';
 import { aborted, filesExhausted, slowClients, stalled } from './clients.mjs';
-import { allDown, blackHoled, hung, killed, slow } from './copies.mjs';
+import { allDown, blackHoled, hung, killed, mostKilled, oneBack, slow } from './copies.mjs';
 import { cut, emptied, flapping, registryKilled } from './registry.mjs';
 import { storm } from './storm.mjs';
 import { upstreamOverload } from './upstream-overload.mjs';
@@ -23,6 +23,7 @@ import { upstreamOverload } from './upstream-overload.mjs';
 /** @type {readonly Fault[]} */
 export const FAULTS = [
   killed,
+  mostKilled,
   hung,
   blackHoled,
   slow,
@@ -34,6 +35,7 @@ export const FAULTS = [
   onceIdle,
   halfUnavailable,
   allDown,
+  oneBack,
   ...registryKilled,
   ...emptied,
   ...cut,
