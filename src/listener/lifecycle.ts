@@ -16,7 +16,7 @@ export interface LifecycleParts {
   /** Milliseconds: serving on after leaving the registry, and the bound on the whole stop. */
   readonly settleMs: number;
   readonly timeoutMs: number;
-  /** Undefined for a client-only sidecar: nothing to leave, nothing to settle. */
+  /** Undefined for a client-only sidecar: nothing to leave, but an app that is told to stop as well, and may still call out. */
   readonly inbound: Listener | undefined;
   readonly outbound: Listener;
   /** Takes our record away within the deadline; never rejects. */
@@ -110,8 +110,10 @@ export class Lifecycle {
       this.enter('leaving');
       const leaveMs = timeoutMs * LEAVE_SHARE;
       await this.bounded(this.parts.leave(leaveMs), leaveMs);
-      this.enter('settling');
-      await this.bounded(sleep(clock, settleMs, this.abort.signal), Math.min(settleMs, left()));
+    }
+    this.enter('settling');
+    await this.bounded(sleep(clock, settleMs, this.abort.signal), Math.min(settleMs, left()));
+    if (inbound !== undefined) {
       this.enter('draining-inbound');
       await this.empty(inbound, left());
     }

@@ -10,7 +10,9 @@ export const drain = z
   .strictObject({
     settle: duration({ minMs: 0 })
       .prefault('2s')
-      .describe('Time to go on serving after our record is gone, so that callers see it.'),
+      .describe(
+        'Time to go on serving after our record is gone, so that callers see it; without a record, so that our app can still call.',
+      ),
     timeout: duration({ minMs: 0 })
       .prefault('25s')
       .describe(

@@ -1,4 +1,4 @@
-// What becomes of a stop where leaving the registry takes as long as it may.
+// What becomes of a stop where leaving the registry takes as long as it may, and where there is nothing to leave.
 import { expect, it } from 'vitest';
 import { Lifecycle, type Phase } from '../../../src/listener/lifecycle.ts';
 import type { Listener } from '../../../src/listener/listener.ts';
@@ -43,4 +43,29 @@ it('a registry that hangs takes a third of a stop: callers are still given time,
     ['stopped', 14_000],
   ]);
   expect(inbound.destroyedAtMs).toEqual([14_000]);
+});
+
+it('a sidecar that only calls serves its app for a while after the signal', async () => {
+  const clock = new FakeClock({ startMs: 0 });
+  const phases: [Phase, number][] = [];
+  const lifecycle = new Lifecycle({
+    clock,
+    settleMs: 2_000,
+    timeoutMs: 15_000,
+    inbound: undefined,
+    outbound: listener(clock, 3_000),
+    leave: () => Promise.reject(new Error('there is nothing to leave')),
+    rejoin: () => undefined,
+    onPhase: (phase) => phases.push([phase, clock.now()]),
+  });
+  lifecycle.started();
+  const stopped = lifecycle.stop();
+  await clock.advance(20_000);
+  await stopped;
+  expect(phases).toEqual([
+    ['serving', 0],
+    ['settling', 0],
+    ['draining-outbound', 2_000],
+    ['stopped', 3_000],
+  ]);
 });
