@@ -1,6 +1,6 @@
 // What becomes of a stop where leaving the registry takes as long as it may, and where there is nothing to leave.
 import { expect, it } from 'vitest';
-import { Lifecycle, type Phase } from '../../../src/listener/lifecycle.ts';
+import { Lifecycle, type LifecycleParts, type Phase } from '../../../src/listener/lifecycle.ts';
 import type { Listener } from '../../../src/listener/listener.ts';
 import { sleep } from '../../../src/util/clock.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
@@ -16,25 +16,32 @@ function listener(clock: FakeClock, untilMs: number): { readonly destroyedAtMs: 
   } as unknown as { readonly destroyedAtMs: number[] } & Listener;
 }
 
-it('a registry that hangs takes a third of a stop: callers are still given time, and requests theirs', async () => {
-  const clock = new FakeClock({ startMs: 0 });
+/** A whole stop that begins at 0: its phases, with the ms at which each began. */
+async function stopped(
+  clock: FakeClock,
+  parts: Pick<LifecycleParts, 'inbound' | 'outbound' | 'leave'>,
+): Promise<[Phase, number][]> {
   const phases: [Phase, number][] = [];
-  const inbound = listener(clock, 14_000);
   const lifecycle = new Lifecycle({
     clock,
     settleMs: 2_000,
     timeoutMs: 15_000,
-    inbound,
-    outbound: listener(clock, 0),
-    leave: (deadlineMs) => sleep(clock, deadlineMs),
     rejoin: () => undefined,
     onPhase: (phase) => phases.push([phase, clock.now()]),
+    ...parts,
   });
   lifecycle.started();
-  const stopped = lifecycle.stop();
+  const ended = lifecycle.stop();
   await clock.advance(20_000);
-  await stopped;
-  expect(phases).toEqual([
+  await ended;
+  return phases;
+}
+
+it('a registry that hangs takes a third of a stop: callers are still given time, and requests theirs', async () => {
+  const clock = new FakeClock({ startMs: 0 });
+  const inbound = listener(clock, 14_000);
+  const leave = (deadlineMs: number): Promise<void> => sleep(clock, deadlineMs);
+  expect(await stopped(clock, { inbound, outbound: listener(clock, 0), leave })).toEqual([
     ['serving', 0],
     ['leaving', 0],
     ['settling', 5_000],
@@ -47,22 +54,8 @@ it('a registry that hangs takes a third of a stop: callers are still given time,
 
 it('a sidecar that only calls serves its app for a while after the signal', async () => {
   const clock = new FakeClock({ startMs: 0 });
-  const phases: [Phase, number][] = [];
-  const lifecycle = new Lifecycle({
-    clock,
-    settleMs: 2_000,
-    timeoutMs: 15_000,
-    inbound: undefined,
-    outbound: listener(clock, 3_000),
-    leave: () => Promise.reject(new Error('there is nothing to leave')),
-    rejoin: () => undefined,
-    onPhase: (phase) => phases.push([phase, clock.now()]),
-  });
-  lifecycle.started();
-  const stopped = lifecycle.stop();
-  await clock.advance(20_000);
-  await stopped;
-  expect(phases).toEqual([
+  const leave = (): Promise<never> => Promise.reject(new Error('there is nothing to leave'));
+  expect(await stopped(clock, { inbound: undefined, outbound: listener(clock, 3_000), leave })).toEqual([
     ['serving', 0],
     ['settling', 0],
     ['draining-outbound', 2_000],
