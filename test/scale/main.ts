@@ -35,9 +35,21 @@ async function measure({ registries, plans, isQuick }: Options): Promise<Run> {
   const stormed: Stormed[] = [];
   for (const [name, open] of Object.entries(OPENERS)) {
     if (!registries.includes(name)) continue;
-    if (plans.includes('wide')) await withFresh(open, async (one) => watched.push(await watchMuch(one, wide)));
-    if (plans.includes('deep')) await withFresh(open, async (one) => watched.push(await watchMuch(one, deep)));
-    if (plans.includes('storm')) await withFresh(open, async (one) => stormed.push(await restartUnderAll(one, storm)));
+    if (plans.includes('wide'))
+      await withFresh(
+        () => open(false),
+        async (one) => watched.push(await watchMuch(one, wide)),
+      );
+    if (plans.includes('deep'))
+      await withFresh(
+        () => open(false),
+        async (one) => watched.push(await watchMuch(one, deep)),
+      );
+    if (plans.includes('storm'))
+      await withFresh(
+        () => open(true),
+        async (one) => stormed.push(await restartUnderAll(one, storm)),
+      );
   }
   return { watched, stormed, facts: [facts()] };
 }

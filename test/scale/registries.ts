@@ -29,7 +29,10 @@ export interface ScaleRegistry {
   close(): Promise<void>;
 }
 
-export const OPENERS: Readonly<Record<string, () => Promise<ScaleRegistry>>> = { etcd: openEtcd, consul: openConsul };
+/** @param isOfMany its clients stand for so many hosts, each with an address of its own. */
+export type OpenRegistry = (isOfMany: boolean) => Promise<ScaleRegistry>;
+
+export const OPENERS: Readonly<Record<string, OpenRegistry>> = { etcd: openEtcd, consul: openConsul };
 
 /** Instances of service `s<at>`; nobody listens at their addresses. */
 export function instancesOf(service: number, count: number): ServiceInstance[] {
@@ -84,11 +87,14 @@ async function openEtcd(): Promise<ScaleRegistry> {
   };
 }
 
+/** Consul's default lets one address have 200 connections; those of many hosts have one each, and come from one here. */
+const OF_MANY = 'limits { http_max_conns_per_client = 4096 }';
+
 /** All on one node that no agent looks after, as services of other hosts are; the agent has its default limits. */
-async function openConsul(): Promise<ScaleRegistry> {
+async function openConsul(isOfMany: boolean): Promise<ScaleRegistry> {
   const found = owned(await findConsul()).at(-1);
   if (found === undefined) throw new Error('no Consul: npm run servers');
-  const server = await ConsulProcess.start(found);
+  const server = await ConsulProcess.start(found, isOfMany ? { hcl: OF_MANY } : {});
   const pool = new Pool(`http://${server.address}`, { connections: 16 });
   const register = async (instance: ServiceInstance): Promise<void> => {
     const { statusCode, body } = await pool.request({
