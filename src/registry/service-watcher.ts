@@ -168,7 +168,7 @@ export class ServiceWatcher implements FollowerEvents {
     else {
       this.applyTimer = this.clock.setTimer(waitMs, () => {
         this.applyTimer = undefined;
-        this.applyNow();
+        this.scheduleApply(); // Timers count whole milliseconds: it may be a part of one too early.
       });
     }
   }

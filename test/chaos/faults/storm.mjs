@@ -7,8 +7,8 @@ import { missingCpuShare, setCpuShare } from '../cpu-share.mjs';
 import { executionsOf } from '../steady.mjs';
 import { runClients } from './clients.mjs';
 
-/** Of one core: little enough that a generator on the other core can ask three times as much. */
-const SHARE = 0.2;
+/** Of one core: little enough that a generator and the copies, on the other core, can ask three times as much and answer. */
+const SHARE = 0.1;
 const TIMES = 3;
 const GIVE_UP_MS = 1_000;
 /** After the storm, until it has to be as before. */

@@ -130,6 +130,25 @@ describe('a watch', () => {
     expect(watch.view?.snapshot.instances[1]?.weight).toBe(999);
   });
 
+  test('applies no sooner where timers come a little early', async () => {
+    class HastyClock extends FakeClock {
+      override setTimer(delayMs: number, callback: () => void): ReturnType<FakeClock['setTimer']> {
+        return super.setTimer(Math.max(0.1, delayMs - 0.7), callback);
+      }
+    }
+    const hasty = new HastyClock();
+    const own = createRegistry(driver, 'fake', { clock: hasty });
+    const times: number[] = [];
+    own.watch(KEY, { onView: () => times.push(hasty.now()) });
+    for (let weight = 1; weight <= 100; weight++) {
+      driver.stream.sink.reading(reading([instance('a', { weight })]));
+      await hasty.advance(1);
+    }
+    expect(times.length).toBeGreaterThan(3);
+    for (const [at, time] of times.slice(1).entries()) expect(time - (times[at] ?? 0)).toBeGreaterThanOrEqual(20);
+    await own.close();
+  });
+
   test('rests four times as long as the lists take that it hands on, so that thousands of instances leave time for requests', async () => {
     class BusyClock extends FakeClock {
       spentMs = 0;
