@@ -24,9 +24,23 @@ export interface BodySource {
   cancelBody(reason: ProxyError): void;
 }
 
+/** Content that is held: as it came, or as latin1 text, one character for each byte, which costs less where it is little. */
+export type Piece = Buffer | string;
+
+/** As bytes. */
+export function bytesOf(piece: Piece): Buffer {
+  return typeof piece === 'string' ? Buffer.from(piece, 'latin1') : piece;
+}
+
+/** All of a message's content. */
+export interface WholeBody {
+  readonly content: readonly Piece[];
+  readonly trailers: Headers | undefined;
+}
+
 type State = 'open' | 'ended' | 'failed' | 'cancelled';
 
-const NO_CHUNKS: readonly Buffer[] = [];
+const NO_PIECES: readonly Piece[] = [];
 let nothing: Body | undefined;
 
 /**
@@ -42,7 +56,7 @@ export class Body {
   private readonly source: BodySource | undefined;
   private reader: BodyReader | undefined = undefined;
   private state: State = 'open';
-  private held: Buffer[] | undefined = undefined;
+  private held: Piece[] | undefined = undefined;
   private trailers: Headers | undefined = undefined;
   private error: ProxyError | undefined = undefined;
   private isPaused = false;
@@ -87,7 +101,7 @@ export class Body {
   /** What is held until the reader takes it; a codec may take it into the write of the head with `takeHeld`. */
   get heldBytes(): number {
     let bytes = 0;
-    for (const chunk of this.held ?? NO_CHUNKS) bytes += chunk.length;
+    for (const piece of this.held ?? NO_PIECES) bytes += piece.length;
     return bytes;
   }
 
@@ -95,13 +109,11 @@ export class Body {
    * The whole content where it is complete, unread and at most `maxBytes`, without a reader; undefined otherwise.
    * Afterwards the body counts as read. For small answers, which then leave in one write with their head.
    */
-  takeWhole(
-    maxBytes: number,
-  ): { readonly content: readonly Buffer[]; readonly trailers: Headers | undefined } | undefined {
+  takeWhole(maxBytes: number): WholeBody | undefined {
     if (this.state !== 'ended' || this.reader !== undefined || this.isDelivered || this.received > maxBytes)
       return undefined;
     this.isDelivered = true;
-    const content = this.held ?? NO_CHUNKS;
+    const content = this.held ?? NO_PIECES;
     this.held = undefined;
     return { content, trailers: this.trailers };
   }
@@ -136,15 +148,16 @@ export class Body {
     if (wasOpen) this.source?.cancelBody(reason);
   }
 
-  /** Producer: one more chunk. Ignored after `end`, `fail` or `cancel`, and where it is empty: as a chunk it would be the last one. */
-  push(chunk: Buffer): void {
-    if (this.state !== 'open' || chunk.length === 0) return;
-    this.received += chunk.length;
-    if (this.reader !== undefined && !this.isPaused && this.held === undefined) {
-      this.reader.onData(chunk);
+  /** Producer: one more piece. Ignored after `end`, `fail` or `cancel`, and where it is empty: as a chunk it would be the last one. */
+  push(piece: Piece): void {
+    if (this.state !== 'open' || piece.length === 0) return;
+    this.received += piece.length;
+    if (this.held !== undefined) this.held.push(piece);
+    else if (this.reader === undefined || this.isPaused) this.held = [piece];
+    else {
+      this.reader.onData(bytesOf(piece));
       return;
     }
-    (this.held ??= []).push(chunk);
     this.pauseSource();
   }
 
@@ -166,10 +179,10 @@ export class Body {
 
   private deliver(): void {
     while (this.reader !== undefined && !this.isPaused && this.held !== undefined) {
-      const chunks = this.held;
-      const chunk = chunks.shift();
-      if (chunks.length === 0) this.held = undefined;
-      if (chunk !== undefined) this.reader.onData(chunk);
+      const pieces = this.held;
+      const piece = pieces.shift();
+      if (pieces.length === 0) this.held = undefined;
+      if (piece !== undefined) this.reader.onData(bytesOf(piece));
     }
     if (this.reader === undefined || this.isPaused || this.isDelivered) return;
     if (this.state === 'ended') {
@@ -201,7 +214,7 @@ class EmptyBody extends Body {
     return true;
   }
 
-  override takeWhole(): { readonly content: readonly Buffer[]; readonly trailers: undefined } {
+  override takeWhole(): WholeBody {
     return NOTHING;
   }
 
@@ -214,4 +227,4 @@ class EmptyBody extends Body {
   override cancel(): void {}
 }
 
-const NOTHING = { content: NO_CHUNKS, trailers: undefined } as const;
+const NOTHING: WholeBody = { content: NO_PIECES, trailers: undefined };

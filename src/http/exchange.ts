@@ -16,6 +16,8 @@ export interface ExchangeEnd {
   readonly error: ProxyError | undefined;
   /** Bytes of content in the answer. */
   readonly receivedBytes: number;
+  /** Monotonic ms. */
+  readonly endedAtMs: number;
 }
 
 /** Who sent a request. Calls come in this order: `onInformational`*, then `onResponse` or `onFailed` once, then `onEnd` once. */
@@ -58,8 +60,8 @@ export interface ClientConnection {
 
 /** What a pool hears from its connections. */
 export interface ConnectionOwner {
-  /** Capacity grew: an exchange has ended and the connection can be used again. */
-  onAvailable(connection: ClientConnection): void;
+  /** Capacity grew: an exchange has ended, at `nowMs` (monotonic), and the connection can be used again. */
+  onAvailable(connection: ClientConnection, nowMs: number): void;
   /** It is gone, for whatever reason; told once. */
   onClosed(connection: ClientConnection): void;
 }

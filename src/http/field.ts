@@ -114,6 +114,8 @@ export const TOKEN: Uint8Array = makeTokenTable();
 
 const SLOTS = 1024;
 const slotNames: (string | undefined)[] = new Array<string | undefined>(SLOTS).fill(undefined);
+/** The same as most write them: `Content-Type`. */
+const slotTitles: (string | undefined)[] = new Array<string | undefined>(SLOTS).fill(undefined);
 const slotIds = new Uint8Array(SLOTS);
 for (const [name] of TABLE) {
   if (name.endsWith('*')) continue;
@@ -121,6 +123,7 @@ for (const [name] of TABLE) {
   if (slotNames[slot] !== undefined)
     throw new Error(`field names ${name} and ${slotNames[slot] ?? ''} share a slot: change the hash`);
   slotNames[slot] = name;
+  slotTitles[slot] = name.replace(/(?<![^-])[a-z]/g, (letter) => letter.toUpperCase());
   slotIds[slot] = FIELD[name];
 }
 
@@ -130,23 +133,23 @@ export function mixFieldHash(hash: number, normalised: number): number {
 }
 
 /**
- * Id of the name at `text[start, end)`, whose bytes are all token characters and whose hash is `hash` (all bytes mixed in order).
+ * Id of a name whose bytes are all token characters and whose hash is `hash` (all bytes mixed in order).
  * FIELD_OTHER for an unknown name, FIELD_ALIAS for a known one spelt with `_`.
  */
-export function fieldIdAt(text: string, start: number, end: number, hash: number): number {
+export function fieldIdOf(name: string, hash: number): number {
   const slot = finish(hash) & (SLOTS - 1);
-  const name = slotNames[slot];
-  if (name?.length === end - start) {
-    const spelling = compare(text, start, name);
+  if (name === slotTitles[slot]) return slotIds[slot] as number;
+  const known = slotNames[slot];
+  if (known?.length === name.length) {
+    const spelling = compare(name, known);
     if (spelling === 1) return slotIds[slot] ?? FIELD_OTHER;
     if (spelling === 2) return ((FIELD_KIND[slotIds[slot] ?? 0] ?? 0) & ALIASED) === 0 ? FIELD_OTHER : FIELD_ALIAS;
   }
   // The two families are rare and long: looked at only behind an `x`.
-  if (end - start > 12 && (text.charCodeAt(start) | 0x20) === 0x78) {
-    const family = compare(text, start, 'x-forwarded-') || compare(text, start, 'x-pilotfish-');
+  if (name.length > 12 && (name.charCodeAt(0) | 0x20) === 0x78) {
+    const family = compare(name, 'x-forwarded-') || compare(name, 'x-pilotfish-');
     if (family === 2) return FIELD_ALIAS;
-    if (family === 1)
-      return (text.charCodeAt(start + 2) | 0x20) === 0x66 ? FIELD['x-forwarded-*'] : FIELD['x-pilotfish-*'];
+    if (family === 1) return (name.charCodeAt(2) | 0x20) === 0x66 ? FIELD['x-forwarded-*'] : FIELD['x-pilotfish-*'];
   }
   return FIELD_OTHER;
 }
@@ -155,15 +158,15 @@ export function fieldIdAt(text: string, start: number, end: number, hash: number
 export function fieldId(name: string): number {
   let hash = 0;
   for (let i = 0; i < name.length; i++) hash = mixFieldHash(hash, TOKEN[name.charCodeAt(i)] ?? 0);
-  return fieldIdAt(name, 0, name.length, hash);
+  return fieldIdOf(name, hash);
 }
 
-/** 0: differs from `name` (lower case) within its length; 1: the same but for case; 2: the same once `_` is read as `-`. */
-function compare(text: string, start: number, name: string): 0 | 1 | 2 {
+/** 0: `name` differs from `known` (lower case) within its length; 1: the same but for case; 2: the same once `_` is read as `-`. */
+function compare(name: string, known: string): 0 | 1 | 2 {
   let spelling: 1 | 2 = 1;
-  for (let i = 0; i < name.length; i++) {
-    const code = text.charCodeAt(start + i);
-    if (TOKEN[code] !== name.charCodeAt(i)) return 0;
+  for (let i = 0; i < known.length; i++) {
+    const code = name.charCodeAt(i);
+    if (TOKEN[code] !== known.charCodeAt(i)) return 0;
     if (code === 0x5f) spelling = 2;
   }
   return spelling;

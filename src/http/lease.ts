@@ -57,6 +57,11 @@ export function part(chunk: Buffer, from: number, to: number): Buffer {
   return cut;
 }
 
+/** What is kept of it has to be copied at once. */
+export function isOnLoan(chunk: Buffer): boolean {
+  return (chunk as Leased)[LEASE] === LOAN;
+}
+
 /** The bytes, on lease or on loan, may be overwritten some day: to be kept, they have to be copied. */
 export function isLeased(chunk: Buffer): boolean {
   return (chunk as Leased)[LEASE] !== undefined;

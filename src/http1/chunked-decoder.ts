@@ -178,7 +178,8 @@ export class ChunkedDecoder {
     if (section === undefined) return chunk.length;
     const taken = section.take(chunk, at, this.limits, this.head, checkTrailers);
     if (taken < 0) return chunk.length;
-    const trailers = parseTrailers(section.text().slice(0, -2), this.limits, this.head);
+    const text = section.text();
+    const trailers = parseTrailers(section.bytes, text, text.length - 2, this.limits, this.head);
     if (trailers !== undefined && this.connection !== '') removeNamed(trailers, this.connection);
     this.trailers = trailers?.size === 0 ? undefined : trailers;
     this.section = undefined;
@@ -191,8 +192,15 @@ export class ChunkedDecoder {
   }
 }
 
-function checkTrailers(text: string, start: number, end: number, limits: WireLimits, head: Head): void {
-  parseTrailers(text.slice(start, end), limits, head);
+function checkTrailers(
+  bytes: Uint8Array,
+  text: string,
+  _start: number,
+  end: number,
+  limits: WireLimits,
+  head: Head,
+): void {
+  parseTrailers(bytes, text, end, limits, head);
 }
 
 function hexDigit(byte: number): number {

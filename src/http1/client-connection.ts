@@ -117,7 +117,7 @@ export class Http1ClientConnection implements ClientConnection, SocketOwner, Cli
     this.exchange?.fail(new ProxyError('PF_TIMEOUT', message, { requestSent: true, endpoint: this.options.endpoint }));
   }
 
-  onExchangeEnd(isReusable: boolean, keepAliveMs: number | undefined): void {
+  onExchangeEnd(isReusable: boolean, keepAliveMs: number | undefined, nowMs: number): void {
     this.exchange = undefined;
     this.deadline.disarm();
     if (!isReusable || this.isClosing || !this.isOpen) {
@@ -125,8 +125,8 @@ export class Http1ClientConnection implements ClientConnection, SocketOwner, Cli
       return;
     }
     this.resume();
-    this.usableUntilMs = keepAliveMs === undefined ? 0 : this.options.clock.now() + keepAliveMs * REUSE_SHARE;
-    this.owner.onAvailable(this);
+    this.usableUntilMs = keepAliveMs === undefined ? 0 : nowMs + keepAliveMs * REUSE_SHARE;
+    this.owner.onAvailable(this, nowMs);
   }
 
   onExchangeBroken(): void {

@@ -3,7 +3,6 @@ import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { ProxyError } from '../errors.ts';
 import { Body, type BodySource } from '../http/body.ts';
-import { part } from '../http/lease.ts';
 import type { Exchange, ExchangeReceiver } from '../http/exchange.ts';
 import { ProxyResponse, type ProxyRequest } from '../http/message.ts';
 import { flushAtEndOfTurn, type Flushable } from '../util/end-of-turn.ts';
@@ -20,7 +19,7 @@ import { BodyWriter, type BodyWriterOwner } from './body-writer.ts';
 import { ChunkedDecoder } from './chunked-decoder.ts';
 import type { ClientOptions } from './client-options.ts';
 import { RESPONSE_HEAD } from './head-reader.ts';
-import { joinWhole, MAX_JOINED_BYTES } from './whole.ts';
+import { joinWhole, MAX_JOINED_BYTES, pieceOf } from './whole.ts';
 import { requestFraming } from './request-framing.ts';
 import { FRAMING_CLOSE, requestHead } from './serialize.ts';
 
@@ -31,8 +30,8 @@ const MAX_INFORMATIONAL = 16;
 export interface ClientExchangeOwner {
   readonly socket: Socket;
   readonly options: ClientOptions;
-  /** Both directions have ended well. `keepAliveMs`: 0 = never use it again, undefined = nothing was announced. */
-  onExchangeEnd(isReusable: boolean, keepAliveMs: number | undefined): void;
+  /** Both directions have ended well, at `nowMs`. `keepAliveMs`: 0 = never use it again, undefined = nothing was announced. */
+  onExchangeEnd(isReusable: boolean, keepAliveMs: number | undefined, nowMs: number): void;
   /** The connection is of no further use, and what was sent must not look complete. */
   onExchangeBroken(): void;
   pauseBody(): void;
@@ -99,7 +98,7 @@ export class ClientExchange implements Exchange, BodySource, BodyWriterOwner, Fl
     }
     const framing = requestFraming(request, content);
     const head = requestHead(request, framing);
-    const whole = request.isUpgrade ? NO_CONTENT : content.takeWhole(MAX_JOINED_BYTES);
+    const whole = (request.isUpgrade ? Body.empty : content).takeWhole(MAX_JOINED_BYTES);
     if (whole === undefined) {
       this.writer = new BodyWriter(socket, content, framing, this);
       this.writer.start(head);
@@ -165,9 +164,10 @@ export class ClientExchange implements Exchange, BodySource, BodyWriterOwner, Fl
       if (this.chunked.isDone) this.isAnswerDone = true;
       return end;
     }
-    if (chunk.length - offset > this.left) throw RESPONSE_HEAD.fail('there are bytes behind the answer');
-    this.left -= chunk.length - offset;
-    body.push(part(chunk, offset, chunk.length));
+    const bytes = chunk.length - offset;
+    if (bytes > this.left) throw RESPONSE_HEAD.fail('there are bytes behind the answer');
+    body.push(pieceOf(chunk, offset, chunk.length, bytes === this.left && !this.isDelivered));
+    this.left -= bytes;
     if (this.left === 0) this.isAnswerDone = true;
     return chunk.length;
   }
@@ -177,13 +177,14 @@ export class ClientExchange implements Exchange, BodySource, BodyWriterOwner, Fl
     const { body, response } = this;
     if (body === undefined || response === undefined || this.isOver) return;
     if (this.isAnswerDone) body.end(this.chunked?.trailers);
+    const nowMs = this.owner.options.clock.now();
     if (!this.isDelivered) {
       this.isDelivered = true;
-      this.request.answeredAtMs = this.owner.options.clock.now();
+      this.request.answeredAtMs = nowMs;
       this.receiver.onResponse(response);
       if (response.isTunnel) this.openTunnel();
     }
-    this.settle();
+    this.settle(nowMs);
   }
 
   /** The peer has closed its direction. `hasBegun`: part of a head had come. */
@@ -223,7 +224,7 @@ export class ClientExchange implements Exchange, BodySource, BodyWriterOwner, Fl
     this.owner.onExchangeBroken();
     if (this.isDelivered) this.body?.fail(error);
     else this.receiver.onFailed(error);
-    this.receiver.onEnd({ error, receivedBytes: this.body?.received ?? 0 });
+    this.receiver.onEnd({ error, receivedBytes: this.body?.received ?? 0, endedAtMs: this.owner.options.clock.now() });
   }
 
   onDrain(): void {
@@ -271,7 +272,7 @@ export class ClientExchange implements Exchange, BodySource, BodyWriterOwner, Fl
   }
 
   /** Ends the exchange when both directions have ended. An answer that is complete ends the sending, too. */
-  private settle(): void {
+  private settle(nowMs = this.owner.options.clock.now()): void {
     if (!this.isAnswerDone || this.isOver || !this.isDelivered) return;
     if (!this.isSent) {
       if (this.response?.isTunnel === true) return;
@@ -279,8 +280,8 @@ export class ClientExchange implements Exchange, BodySource, BodyWriterOwner, Fl
       this.writer?.stop(new ProxyError('PF_UPSTREAM_CLOSED', 'the answer was complete before the request'));
     }
     this.isOver = true;
-    this.receiver.onEnd({ error: undefined, receivedBytes: this.body?.received ?? 0 });
-    this.owner.onExchangeEnd(this.isReusable, this.keepAliveMs);
+    this.receiver.onEnd({ error: undefined, receivedBytes: this.body?.received ?? 0, endedAtMs: nowMs });
+    this.owner.onExchangeEnd(this.isReusable, this.keepAliveMs, nowMs);
   }
 
   private closed(cause: Error | undefined): ProxyError {
@@ -297,4 +298,3 @@ export class ClientExchange implements Exchange, BodySource, BodyWriterOwner, Fl
  * takes the hang-up for one): writing nothing fails then, and sends nothing otherwise.
  */
 const NOTHING = Buffer.alloc(0);
-const NO_CONTENT = { content: [], trailers: undefined } as const;

@@ -4,7 +4,7 @@ import {
   FIELD,
   FIELD_ALIAS,
   FIELD_KIND,
-  fieldIdAt,
+  fieldIdOf,
   KIND_ADDED,
   KIND_FRAMING,
   KIND_HOP,
@@ -16,10 +16,12 @@ import type { Headers } from '../http/headers.ts';
 import type { WireLimits } from '../http/limits.ts';
 import type { Head } from './head.ts';
 
+const TAB = 0x09;
+
 /** 1 where a byte may stand in a field value: visible characters, space, tab, and bytes ≥ 0x80 (RFC 9110 §5.5). */
 export const VALUE_CHAR: Uint8Array = new Uint8Array(256).fill(1);
 VALUE_CHAR.fill(0, 0, 0x20);
-VALUE_CHAR[0x09] = 1;
+VALUE_CHAR[TAB] = 1;
 VALUE_CHAR[0x7f] = 0;
 
 const MAX_LENGTH_DIGITS = 15; // stays below 2^53
@@ -39,11 +41,13 @@ const IS_SPECIAL = FIELD_KIND.map((kind) => ((kind & (KIND_HOP | KIND_FRAMING)) 
 IS_SPECIAL[FIELD_ALIAS] = 1;
 
 /**
- * Reads the field lines in `text[at, end)`, each with its CRLF, into `head.headers` and the values beside it.
+ * Reads the field lines in `bytes[at, end)`, each with its CRLF, into `head.headers` and the values beside it.
  * In a trailer section, fields that may not stand there are refused in requests and dropped in answers.
+ * @param text the same bytes as latin1: looking at them costs more there, cutting less.
  * @throws ProxyError of `head.code`; 431 where the limits are passed.
  */
 export function parseFields(
+  bytes: Uint8Array,
   text: string,
   at: number,
   end: number,
@@ -57,38 +61,39 @@ export function parseFields(
   let count = 0;
   while (at < end) {
     if (++count > maxCount) throw head.fail('too many fields', 431);
-    const name = at;
+    const start = at;
     let hash = 0;
-    for (let byte = TOKEN[text.charCodeAt(at)] as number; byte !== 0; byte = TOKEN[text.charCodeAt(++at)] as number)
+    for (let byte = TOKEN[bytes[at] as number] as number; byte !== 0; byte = TOKEN[bytes[++at] as number] as number)
       hash = mixFieldHash(hash, byte);
     const nameEnd = at;
-    if (nameEnd === name || text.charCodeAt(at) !== 0x3a) throw head.fail('a field line without a valid name');
-    let code = text.charCodeAt(++at);
-    while (code === 0x20 || code === 0x09) code = text.charCodeAt(++at);
+    if (nameEnd === start || bytes[at] !== 0x3a) throw head.fail('a field line without a valid name');
+    do at++;
+    while (isBlank(bytes[at]));
     const value = at;
-    while (VALUE_CHAR[text.charCodeAt(at)] === 1) at++;
-    if (text.charCodeAt(at) !== 0x0d || text.charCodeAt(at + 1) !== 0x0a)
-      throw head.fail('a character that no field value may hold');
+    while (VALUE_CHAR[bytes[at] as number] === 1) at++;
+    if (bytes[at] !== 0x0d || bytes[at + 1] !== 0x0a) throw head.fail('a character that no field value may hold');
     let valueEnd = at;
     at += 2;
-    for (; valueEnd > value; valueEnd--) {
-      const last = text.charCodeAt(valueEnd - 1);
-      if (last !== 0x20 && last !== 0x09) break;
-    }
-    const id = fieldIdAt(text, name, nameEnd, hash);
+    while (valueEnd > value && isBlank(bytes[valueEnd - 1])) valueEnd--;
+    const name = text.substring(start, nameEnd);
+    const id = fieldIdOf(name, hash);
     if (isTrailer) {
       if (!mayTrail(head, id)) continue;
     } else if (IS_SPECIAL[id] === 1) {
       // Servers do not agree on whitespace around this one, and so on where a message ends: exactly `chunked`.
-      if (id === ID_TRANSFER_ENCODING && (valueEnd !== at - 2 || text.substring(nameEnd, value).includes('\t')))
+      if (id === ID_TRANSFER_ENCODING && (valueEnd !== at - 2 || bytes.subarray(nameEnd, value).includes(TAB)))
         throw head.fail('Transfer-Encoding has whitespace around its coding');
       if (!takeSpecial(head, id, text.substring(value, valueEnd))) continue;
     }
-    pairs.push(text.substring(name, nameEnd), text.substring(value, valueEnd));
+    pairs.push(name, text.substring(value, valueEnd));
     ids.push(id);
   }
   if (count > limits.headerCount && count - countAdded(ids) > limits.headerCount)
     throw head.fail('too many fields', 431);
+}
+
+function isBlank(byte: number | undefined): boolean {
+  return byte === 0x20 || byte === TAB;
 }
 
 /** Fields that the sidecar before us may have added to as many as it lets pass: they do not count. */
@@ -155,9 +160,15 @@ function joined(list: string, value: string): string {
   return list === '' ? value : `${list},${value}`;
 }
 
-/** A trailer section on its own: `text` holds whole lines. Undefined where nothing is left of it. */
-export function parseTrailers(text: string, limits: WireLimits, head: Head): Headers | undefined {
+/** A trailer section on its own: `text[0, end)`, the same as `bytes`, holds whole lines. Undefined where nothing is left of it. */
+export function parseTrailers(
+  bytes: Uint8Array,
+  text: string,
+  end: number,
+  limits: WireLimits,
+  head: Head,
+): Headers | undefined {
   head.reset();
-  parseFields(text, 0, text.length, limits, head, true);
+  parseFields(bytes, text, 0, end, limits, head, true);
   return head.headers.size === 0 ? undefined : head.headers;
 }

@@ -45,24 +45,32 @@ export class HeadReader {
         end = text.indexOf('\r\n\r\n');
       }
       if (end >= 0) {
-        parseAt(text, end, limits, head, parse);
+        parseAt(offset === 0 ? chunk : chunk.subarray(offset), text, end, limits, head, parse);
         return offset + end + 4;
       }
       this.partial = new PartialHead(false);
     }
     const taken = this.partial.take(chunk, offset, limits, head, parse);
     if (taken < 0) return -1;
-    const text = this.partial.text();
+    const { partial } = this;
     this.partial = undefined;
-    parseAt(text, text.length - 4, limits, head, parse);
+    const text = partial.text();
+    parseAt(partial.bytes, text, text.length - 4, limits, head, parse);
     return offset + taken;
   }
 }
 
-/** The head is `text[0, end)` and two line ends. */
-function parseAt(text: string, end: number, limits: WireLimits, head: Head, parse: HeadParser): void {
-  const start = head === REQUEST_HEAD && text.charCodeAt(0) === 0x0d && text.charCodeAt(1) === 0x0a ? 2 : 0;
+/** The head is `text[0, end)`, the same as `bytes`, and two line ends. */
+function parseAt(
+  bytes: Uint8Array,
+  text: string,
+  end: number,
+  limits: WireLimits,
+  head: Head,
+  parse: HeadParser,
+): void {
+  const start = head === REQUEST_HEAD && bytes[0] === 0x0d && bytes[1] === 0x0a ? 2 : 0;
   // `\r\n\r\n` at the very start: a second empty line, or an answer without a status line.
   if (end < start) throw head.fail('an empty start line');
-  parse(text, start, end + 2, limits, head);
+  parse(bytes, text, start, end + 2, limits, head);
 }

@@ -7,12 +7,20 @@ const FIRST_BYTES = 1_024;
 const CR = 0x0d;
 const LF = 0x0a;
 
-export type HeadParser = (text: string, start: number, end: number, limits: WireLimits, head: Head) => void;
+export type HeadParser = (
+  bytes: Uint8Array,
+  text: string,
+  start: number,
+  end: number,
+  limits: WireLimits,
+  head: Head,
+) => void;
 
 /** Looks for the blank line that ends a head, or a trailer section. */
 export class PartialHead {
   private readonly isTrailers: boolean;
-  private bytes: Buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
+  /** More than `length` of them may be there. */
+  bytes: Buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
   private length = 0;
   private checkedLength = 0;
 
@@ -66,7 +74,7 @@ export class PartialHead {
       if (text.charCodeAt(at + 1) !== LF) throw head.fail('a bare carriage return');
     const start = head.code === 'PF_BAD_REQUEST' && text.startsWith('\r\n') ? 2 : 0;
     const end = text.lastIndexOf('\r\n') + 2;
-    if (end > start + 1) parse(text, start, end, limits, head);
+    if (end > start + 1) parse(this.bytes, text, start, end, limits, head);
     else if (!this.isTrailers) checkStart(text, start, limits, head);
     if (isTooLong) throw head.fail('the fields are too long', 431);
   }

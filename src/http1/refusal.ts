@@ -2,7 +2,6 @@
 import type { ProxyError } from '../errors.ts';
 import { ALLOWED_METHODS } from '../http/accept.ts';
 import type { ServingContext } from '../http/serving.ts';
-import { httpDate } from './http-date.ts';
 import { responseHead } from './serialize.ts';
 import { joinWhole } from './whole.ts';
 
@@ -18,6 +17,6 @@ export function refusal(error: ProxyError, context: ServingContext): Refusal {
   if (response.status === 405 && !response.headers.has('allow')) response.headers.append('Allow', ALLOWED_METHODS);
   const whole = response.body.takeWhole(Number.MAX_SAFE_INTEGER) ?? { content: [], trailers: undefined };
   const bytes = whole.content.reduce((sum, chunk) => sum + chunk.length, 0);
-  const head = responseHead(response, bytes, 'Connection: close\r\n', httpDate(context.clock));
+  const head = responseHead(response, bytes, 'Connection: close\r\n', context.clock);
   return { text: joinWhole(head, whole, bytes) ?? head, bytes };
 }

@@ -2,6 +2,8 @@
 import { FIELD } from '../http/field.ts';
 import type { Headers } from '../http/headers.ts';
 import type { ProxyRequest, ProxyResponse } from '../http/message.ts';
+import type { Clock } from '../util/clock.ts';
+import { httpDate } from './http-date.ts';
 
 /** How the content is framed: a length ≥ 0, or one of these. */
 export const FRAMING_CHUNKED = -1;
@@ -77,15 +79,15 @@ export function requestHead(request: ProxyRequest, framing: number): string {
   return head + fieldLines(headers, framing) + framingLines(headers, framing) + connection + '\r\n';
 }
 
-/** The head of an answer. `connection` is its own lines for this hop, each with CRLF; `date` is added where the answer has none. */
-export function responseHead(response: ProxyResponse, framing: number, connection: string, date: string): string {
+/** The head of an answer. `connection` is its own lines for this hop, each with CRLF; a date is added where the answer has none. */
+export function responseHead(response: ProxyResponse, framing: number, connection: string, clock: Clock): string {
   const { headers, status } = response;
   let head =
     status === 200 && (response.reason === 'OK' || response.reason === '')
       ? 'HTTP/1.1 200 OK\r\n'
       : `HTTP/1.1 ${status} ${response.reason === '' ? (REASONS[status] ?? '') : response.reason}\r\n`;
   head += fieldLines(headers, framing) + framingLines(headers, framing);
-  if (!headers.ids.includes(ID_DATE)) head += `Date: ${date}\r\n`;
+  if (!headers.ids.includes(ID_DATE)) head += `Date: ${httpDate(clock)}\r\n`;
   return head + connection + '\r\n';
 }
 

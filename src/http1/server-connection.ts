@@ -195,7 +195,7 @@ export class Http1ServerConnection implements SocketOwner, DeadlineOwner, BodySo
     }
   }
 
-  onExchangeEnd(isReusable: boolean): void {
+  onExchangeEnd(isReusable: boolean, nowMs: number): void {
     this.exchange = undefined;
     if (!isReusable || this.socket.destroyed) {
       this.linger();
@@ -204,7 +204,7 @@ export class Http1ServerConnection implements SocketOwner, DeadlineOwner, BodySo
     if (this.held === undefined) {
       if (this.hasEnded || this.isClosing) this.linger();
       else {
-        this.arm('idle', this.context.timeouts.idleMs);
+        this.arm('idle', this.context.timeouts.idleMs, nowMs);
         this.unpause();
       }
     } else if (!this.isConsuming) {
@@ -372,9 +372,9 @@ export class Http1ServerConnection implements SocketOwner, DeadlineOwner, BodySo
     return this.peerAddress;
   }
 
-  private arm(wait: Wait, durationMs: number): void {
+  private arm(wait: Wait, durationMs: number, nowMs = this.context.clock.now()): void {
     this.wait = wait;
-    if (durationMs > 0) this.context.deadlines.of(durationMs).arm(this.deadline, this.context.clock.now());
+    if (durationMs > 0) this.context.deadlines.of(durationMs).arm(this.deadline, nowMs);
     else this.deadline.disarm();
   }
 

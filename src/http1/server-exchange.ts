@@ -13,10 +13,9 @@ import { answerFraming, connectionField, isBodyless } from './answer-framing.ts'
 import { BodyWriter, type BodyWriterOwner } from './body-writer.ts';
 import { ChunkedDecoder } from './chunked-decoder.ts';
 import { REQUEST_HEAD } from './head-reader.ts';
-import { httpDate } from './http-date.ts';
 import { FRAMING_CLOSE, FRAMING_NONE, informationalHead, responseHead } from './serialize.ts';
 import { answerOptions, CONTINUE } from './own-answers.ts';
-import { joinWhole, MAX_JOINED_BYTES } from './whole.ts';
+import { joinWhole, MAX_JOINED_BYTES, pieceOf } from './whole.ts';
 
 /** What an exchange tells its connection. */
 export interface ServerExchangeOwner {
@@ -24,8 +23,8 @@ export interface ServerExchangeOwner {
   readonly context: ServingContext;
   /** True where the connection may not be used again after this answer. */
   readonly isClosing: boolean;
-  /** The answer is out. `isReusable`: both sides know where the next message begins. */
-  onExchangeEnd(isReusable: boolean): void;
+  /** The answer is out, at `nowMs`. `isReusable`: both sides know where the next message begins. */
+  onExchangeEnd(isReusable: boolean, nowMs: number): void;
   /** What was sent must not look complete: the connection is reset. */
   onExchangeBroken(): void;
   /** The client was told to go on sending. */
@@ -91,8 +90,9 @@ export class ServerExchange implements BodyWriterOwner, DeadlineOwner {
       return end;
     }
     const end = Math.min(chunk.length, offset + this.left);
+    const isWhole = end - offset === this.left && this.body.received === 0;
     this.left -= end - offset;
-    this.body.push(part(chunk, offset, end));
+    this.body.push(pieceOf(chunk, offset, end, isWhole));
     if (this.left === 0) this.endInput(undefined);
     return end;
   }
@@ -142,7 +142,7 @@ export class ServerExchange implements BodyWriterOwner, DeadlineOwner {
     this.body.fail(error);
     if (this.writer !== undefined) this.writer.stop(error);
     else this.response?.body.cancel(error);
-    this.complete(error);
+    this.complete(error, this.owner.context.clock.now());
   }
 
   onDrain(): void {
@@ -223,7 +223,7 @@ export class ServerExchange implements BodyWriterOwner, DeadlineOwner {
     const mayPersist = this.isPersistent && !owner.isClosing && !context.endsConnections;
     this.mayReuse = mayPersist && this.isInputDone && framing !== FRAMING_CLOSE;
     const connection = connectionField(this.mayReuse, request);
-    const head = responseHead(response, framing, connection, httpDate(context.clock));
+    const head = responseHead(response, framing, connection, context.clock);
     if (hasNoBody) {
       body.cancel(clientClosed('an answer without content'));
       owner.send(head);
@@ -250,7 +250,7 @@ export class ServerExchange implements BodyWriterOwner, DeadlineOwner {
       response,
       FRAMING_NONE,
       'Connection: Upgrade\r\nUpgrade: websocket\r\n',
-      httpDate(this.owner.context.clock),
+      this.owner.context.clock,
     );
     this.writer = new BodyWriter(this.owner.socket, response.body, FRAMING_CLOSE, this);
     this.writer.start(this.owner.takeOutgoing() + head);
@@ -271,7 +271,8 @@ export class ServerExchange implements BodyWriterOwner, DeadlineOwner {
   private finish(error: ProxyError | undefined): void {
     if (this.isOver) return;
     this.isOver = true;
-    this.complete(error);
+    const nowMs = this.owner.context.clock.now();
+    this.complete(error, nowMs);
     if (error !== undefined) {
       this.body.fail(error);
       this.owner.onExchangeBroken();
@@ -279,18 +280,17 @@ export class ServerExchange implements BodyWriterOwner, DeadlineOwner {
     }
     if (!this.isInputDone || (this.request.isUpgrade && !this.isTunnel))
       this.body.cancel(clientClosed('the answer came before the end of the request'));
-    this.owner.onExchangeEnd(this.mayReuse && this.isInputDone);
+    this.owner.onExchangeEnd(this.mayReuse && this.isInputDone, nowMs);
   }
 
-  private complete(error: ProxyError | undefined): void {
+  private complete(error: ProxyError | undefined, endedAtMs: number): void {
     this.writeStall?.disarm();
-    const { context } = this.owner;
-    context.complete(this.request, {
+    this.owner.context.complete(this.request, {
       response: this.hasAnswered ? this.response : undefined,
       error,
       receivedBytes: this.body.received,
       sentBytes: this.writer?.sentBytes ?? this.sentBytes,
-      endedAtMs: context.clock.now(),
+      endedAtMs,
     });
   }
 }

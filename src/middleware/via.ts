@@ -4,19 +4,23 @@ import { ProxyError } from '../errors.ts';
 import { FIELD } from '../http/field.ts';
 import type { ProxyRequest } from '../http/message.ts';
 
-const VERSION: Readonly<Record<ProxyRequest['httpVersion'], string>> = { 10: '1.0', 11: '1.1', 20: '2' };
-
 /**
  * One listener's mark. The pseudonym is random per process and listener, so that only a listener that meets its own
  * mark has met a loop: two sidecars in a chain, or both listeners of one, are none.
  */
 export class Via {
   private readonly pseudonym = `pilotfish-${randomBytes(6).toString('hex')}`;
+  /** By the version that the client spoke. */
+  private readonly marks: Readonly<Record<ProxyRequest['httpVersion'], string>> = {
+    10: `1.0 ${this.pseudonym}`,
+    11: `1.1 ${this.pseudonym}`,
+    20: `2 ${this.pseudonym}`,
+  };
 
   /** @throws ProxyError PF_LOOP where the request has been here before. */
   mark(request: ProxyRequest): void {
     const { headers } = request;
-    const own = `${VERSION[request.httpVersion]} ${this.pseudonym}`;
+    const own = this.marks[request.httpVersion];
     const index = headers.ids.indexOf(FIELD.via);
     if (index < 0) {
       headers.append('Via', own, FIELD.via);

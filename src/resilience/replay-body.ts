@@ -1,6 +1,6 @@
 // A request's content for more than one attempt: read once from the client, held up to a bound, given to each attempt anew.
 import type { ProxyError } from '../errors.ts';
-import { Body, type BodyReader, type BodySource } from '../http/body.ts';
+import { Body, type BodyReader, type BodySource, type Piece } from '../http/body.ts';
 import type { Headers } from '../http/headers.ts';
 import { isWorthKeeping } from './held-content.ts';
 
@@ -14,7 +14,7 @@ export const MAX_REPLAY_BYTES = 65_536;
  */
 export class ReplayBody implements BodyReader {
   private readonly original: Body;
-  private held: Buffer[] = [];
+  private held: Piece[] = [];
   private heldBytes = 0;
   private isTooLong = false;
   private isStarted = false;
@@ -29,7 +29,7 @@ export class ReplayBody implements BodyReader {
     this.original = original;
     const whole = original.takeWhole(MAX_REPLAY_BYTES);
     if (whole === undefined) return;
-    for (const chunk of whole.content) this.hold(chunk);
+    for (const piece of whole.content) this.hold(piece);
     this.trailers = whole.trailers;
     this.isStarted = true;
     this.isEnded = true;
@@ -48,7 +48,7 @@ export class ReplayBody implements BodyReader {
     source.body = body;
     this.current = source;
     this.cancelled = undefined;
-    for (const chunk of this.held) body.push(chunk);
+    for (const piece of this.held) body.push(piece);
     if (this.isEnded) body.end(this.trailers);
     return body;
   }
@@ -106,13 +106,13 @@ export class ReplayBody implements BodyReader {
     if (this.isStarted && !this.isEnded) this.original.pause();
   }
 
-  private hold(chunk: Buffer): void {
-    this.heldBytes += chunk.length;
+  private hold(piece: Piece): void {
+    this.heldBytes += piece.length;
     if (this.heldBytes > MAX_REPLAY_BYTES) {
       this.isTooLong = true;
       this.held = [];
     } else {
-      this.held.push(isWorthKeeping(chunk) ? chunk : Buffer.from(chunk));
+      this.held.push(typeof piece === 'string' || isWorthKeeping(piece) ? piece : Buffer.from(piece));
     }
   }
 }

@@ -1,13 +1,10 @@
 // A request's content for attempts that run at the same time: only where it is here in full.
-import { Body } from '../http/body.ts';
-import type { Headers } from '../http/headers.ts';
+import { Body, type WholeBody } from '../http/body.ts';
 import { isLeased } from '../http/lease.ts';
 import { MAX_REPLAY_BYTES } from './replay-body.ts';
 
 /** Content that several attempts can have at the same time. */
-export interface WholeContent {
-  readonly chunks: readonly Buffer[];
-  readonly trailers: Headers | undefined;
+export interface WholeContent extends WholeBody {
   readonly length: number | undefined;
 }
 
@@ -16,14 +13,16 @@ export function wholeOf(body: Body): WholeContent | undefined {
   const whole = body.takeWhole(MAX_REPLAY_BYTES);
   if (whole === undefined) return undefined;
   // A leased buffer goes back when the first of its readers is done.
-  const chunks = whole.content.map((chunk) => (isLeased(chunk) ? Buffer.from(chunk) : chunk));
-  return { chunks, trailers: whole.trailers, length: body.length };
+  const content = whole.content.map((piece) =>
+    typeof piece !== 'string' && isLeased(piece) ? Buffer.from(piece) : piece,
+  );
+  return { content, trailers: whole.trailers, length: body.length };
 }
 
 /** The content for one more attempt. */
-export function bodyOf({ chunks, trailers, length }: WholeContent): Body {
+export function bodyOf({ content, trailers, length }: WholeContent): Body {
   const body = new Body(undefined, length);
-  for (const chunk of chunks) body.push(chunk);
+  for (const piece of content) body.push(piece);
   body.end(trailers?.clone());
   return body;
 }

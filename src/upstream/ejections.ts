@@ -2,7 +2,7 @@
 import type { Clock, Timer } from '../util/clock.ts';
 import { Comeback } from './comeback.ts';
 import type { Decisions } from './decisions.ts';
-import type { Endpoint } from './endpoint.ts';
+import type { Claim, Endpoint } from './endpoint.ts';
 import { LivenessProbe } from './liveness-probe.ts';
 import type { OutlierOptions } from './options.ts';
 import { isFailure, type Outcome } from './outcome.ts';
@@ -62,16 +62,16 @@ export class Ejections {
     this.comeback = new Comeback(clock, options, scope, (endpoint) => this.tryReadmit(endpoint));
   }
 
-  /** An attempt has ended. @param status of its answer's head; 0: none came. */
-  settled(endpoint: Endpoint, outcome: Outcome, startedAtMs: number, status: number): void {
+  /** An attempt has ended. */
+  settled(endpoint: Endpoint, outcome: Outcome, { startedAtMs, status }: Claim, nowMs: number): void {
     const { outlier } = endpoint;
     this.sweepTimer ??= this.clock.setTimer(this.options.intervalMs, this.sweep);
     if (isFailure(outcome)) {
-      this.scope.decisions.failed(endpoint.address, outcome, this.clock.now());
+      this.scope.decisions.failed(endpoint.address, outcome, nowMs);
       this.comeback.failed();
     }
     if (outcome === 'success') {
-      outlier.succeeded(this.clock.now());
+      outlier.succeeded(nowMs);
       if (status >= 500) outlier.noteFailure();
     } else if (isFailure(outcome) && !outlier.isOutdated(startedAtMs)) {
       const cause = outlier.failed(outcome);

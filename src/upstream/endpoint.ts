@@ -21,7 +21,7 @@ export interface EndpointOwner {
   /** Where its attempts are counted, for its ejection. */
   readonly attempts: AttemptTally;
   /** A claim was settled; called after the endpoint counted it. @param status of the answer's head; 0: none came. */
-  onSettled(endpoint: Endpoint, outcome: Outcome, startedAtMs: number, status: number): void;
+  onSettled(endpoint: Endpoint, outcome: Outcome, claim: Claim, nowMs: number): void;
 }
 
 /** Weight of a new sample in the latency, as TCP's smoothed round-trip time has it (RFC 6298 §2). */
@@ -102,15 +102,15 @@ export class Endpoint implements Candidate {
   }
 
   /** @internal Called by a claim, once. */
-  release(outcome: Outcome, { startedAtMs, status, isRetry }: Claim): void {
+  release(outcome: Outcome, claim: Claim, nowMs: number): void {
     this.inFlight--;
-    this.owner.load.end(isRetry);
+    this.owner.load.end(claim.isRetry);
     this.outcomes[outcome]++;
     if (this.responseTime !== undefined) {
       if (isFailure(outcome)) this.responseTime.penalise();
-      else if (outcome === 'cancelled' && status === 0) this.responseTime.gaveUp(startedAtMs);
+      else if (outcome === 'cancelled' && claim.status === 0) this.responseTime.gaveUp(claim.startedAtMs);
     }
-    this.owner.onSettled(this, outcome, startedAtMs, status);
+    this.owner.onSettled(this, outcome, claim, nowMs);
     if (this.isDraining && this.inFlight === 0) this.pool.close();
   }
 
@@ -166,10 +166,10 @@ export class Claim {
   }
 
   /** Both directions have ended, failed or been abandoned. Only the first call counts. */
-  settle(outcome: Outcome): void {
+  settle(outcome: Outcome, nowMs: number): void {
     if (this.isSettled) return;
     this.isSettled = true;
-    this.endpoint.release(outcome, this);
+    this.endpoint.release(outcome, this, nowMs);
   }
 }
 

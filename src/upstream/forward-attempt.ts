@@ -88,7 +88,7 @@ export class ForwardAttempt
 
   onConnectFailed(error: ProxyError): void {
     this.onFailed(error);
-    this.end(error);
+    this.end(error, this.forwarder.clock.now());
   }
 
   onInformational(status: number, headers: Headers): void {
@@ -138,7 +138,7 @@ export class ForwardAttempt
 
   onEnd(end: ExchangeEnd): void {
     if (this.isAnew) this.isAnew = false;
-    else this.end(end.error);
+    else this.end(end.error, end.endedAtMs);
   }
 
   onDeadline(): void {
@@ -256,26 +256,26 @@ export class ForwardAttempt
     this.reject(new ProxyError(code, message, { requestSent: false, endpoint: this.endpoint }));
   }
 
-  private end(error: ProxyError | undefined): void {
+  private end(error: ProxyError | undefined, nowMs: number): void {
     if (this.isOver) return;
     this.isOver = true;
     this.wait.disarm();
     // A retry may be at work on the request by now.
     if (this.request.attempts.at(-1) === this && !this.isRefused) this.request.workedOnBy(undefined);
-    if (this.claim !== undefined) this.settle(this.claim, error);
+    if (this.claim !== undefined) this.settle(this.claim, error, nowMs);
   }
 
-  private settle(claim: Claim, error: ProxyError | undefined): void {
+  private settle(claim: Claim, error: ProxyError | undefined, nowMs: number): void {
     const { forwarder, request, result } = this;
-    const outcome = this.outcome(error);
-    claim.settle(outcome);
+    const outcome = this.outcome(error, nowMs);
+    claim.settle(outcome, nowMs);
     if (forwarder.observer === undefined || request.attempts[request.firstAttempt] !== this) return;
     const status = typeof result === 'number' ? result : 0;
-    const nowMs = outcome === 'success' ? request.answeredAtMs : forwarder.clock.now();
-    forwarder.observer.onAttemptEnd(outcome, status, this.failure ?? error, claim.startedAtMs, nowMs);
+    const knownAtMs = outcome === 'success' ? request.answeredAtMs : nowMs;
+    forwarder.observer.onAttemptEnd(outcome, status, this.failure ?? error, claim.startedAtMs, knownAtMs);
   }
 
-  private outcome(error: ProxyError | undefined): Outcome {
+  private outcome(error: ProxyError | undefined, nowMs: number): Outcome {
     if (this.isRefused) return 'not-executed';
     const { result, failure } = this;
     if (typeof result === 'number') {
@@ -286,8 +286,8 @@ export class ForwardAttempt
     if (cause === undefined) return 'cancelled';
     // The request's own deadline is the endpoint's fault only where the endpoint had most of that time.
     if (cause === this.request.aborted && cause.code === 'PF_TIMEOUT') {
-      const { clock, target } = this.forwarder;
-      const heldMs = clock.now() - (this.claim?.startedAtMs ?? 0);
+      const { target } = this.forwarder;
+      const heldMs = nowMs - (this.claim?.startedAtMs ?? 0);
       return heldMs >= target.options.timeout.requestMs / 2 ? 'timeout' : 'cancelled';
     }
     return outcomeOfError(cause);

@@ -42,8 +42,7 @@ export class IdleConnections {
     return this.list.includes(connection);
   }
 
-  add(connection: ClientConnection): void {
-    const nowMs = this.clock.now();
+  add(connection: ClientConnection, nowMs: number): void {
     this.list.push(connection);
     this.sinceMs.push(nowMs);
     this.timer ??= this.clock.setTimer(this.timeoutMs, this.expire);

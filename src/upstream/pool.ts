@@ -130,10 +130,10 @@ export class Pool implements ConnectionOwner, DialListener, Starved {
     this.idle.limit.lost(connection.idleMs);
   }
 
-  onAvailable(connection: ClientConnection): void {
+  onAvailable(connection: ClientConnection, nowMs: number): void {
     const { idle } = this;
     const { maxIdle, maxAgeMs } = this.options.connect;
-    if (maxAgeMs > 0 && (this.connections.get(connection) ?? 0) <= this.clock.now()) {
+    if (maxAgeMs > 0 && (this.connections.get(connection) ?? 0) <= nowMs) {
       this.retire(connection, 'max-age');
       return;
     }
@@ -144,7 +144,7 @@ export class Pool implements ConnectionOwner, DialListener, Starved {
       return;
     }
     if (idle.size >= maxIdle && idle.oldest !== undefined) this.retire(idle.oldest, 'excess');
-    idle.add(connection);
+    idle.add(connection, nowMs);
     if (this.waiting.length > 0) this.dialMore(); // They may not use it: it makes room.
   }
 
@@ -164,9 +164,10 @@ export class Pool implements ConnectionOwner, DialListener, Starved {
     this.load.dialing--;
     this.isRefused = false;
     const { maxAgeMs } = this.options.connect;
-    this.connections.set(connection, maxAgeMs > 0 ? this.clock.now() + maxAgeMs * this.jitter() : Infinity);
+    const nowMs = this.clock.now();
+    this.connections.set(connection, maxAgeMs > 0 ? nowMs + maxAgeMs * this.jitter() : Infinity);
     this.load.onOpened();
-    this.onAvailable(connection);
+    this.onAvailable(connection, nowMs);
   }
 
   /** @internal A dial failed. */

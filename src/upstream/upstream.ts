@@ -12,7 +12,7 @@ import type { Connect } from './connect.ts';
 import { Decisions } from './decisions.ts';
 import { ActiveChecks, type CheckScope } from './active-checks.ts';
 import { Ejections, type EjectionScope } from './ejections.ts';
-import { Endpoint, type EndpointOwner } from './endpoint.ts';
+import { Endpoint, type Claim, type EndpointOwner } from './endpoint.ts';
 import { AttemptTally } from './failure-share.ts';
 import type { ForwardTarget } from './forward-target.ts';
 import { HangWatch, type HangScope } from './hang-watch.ts';
@@ -186,14 +186,14 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope, Ha
     this.prewarmer?.watch(this.byId.values());
   }
 
-  onSettled(endpoint: Endpoint, outcome: Outcome, startedAtMs: number, status: number): void {
+  onSettled(endpoint: Endpoint, outcome: Outcome, claim: Claim, nowMs: number): void {
     this.outcomes[outcome]++;
     this.outlook.settled(outcome);
     if (endpoint.isDraining) {
       if (endpoint.inFlight === 0) this.leaving.delete(endpoint);
       return;
     }
-    if (outcome !== 'cancelled') this.ejections.settled(endpoint, outcome, startedAtMs, status);
+    if (outcome !== 'cancelled') this.ejections.settled(endpoint, outcome, claim, nowMs);
   }
 
   /** What a registered sidecar said of itself (forward.ts). */

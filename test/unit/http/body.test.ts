@@ -97,6 +97,16 @@ describe('a body', () => {
     expect(log.lines).toEqual(['cancel']);
   });
 
+  it('gives its reader bytes, also of what is held as text', () => {
+    const read: Buffer[] = [];
+    const body = new Body(undefined, 4);
+    body.push('\u00ff\u0000');
+    body.read({ onData: (chunk) => read.push(chunk), onEnd: () => undefined, onError: () => undefined });
+    body.push('\u0080a');
+    expect(Buffer.concat(read)).toEqual(Buffer.from([0xff, 0, 0x80, 0x61]));
+    expect(body.received).toBe(4);
+  });
+
   it('is taken whole only where it is complete, unread and small enough', () => {
     expect(Body.of(bytes('abc')).takeWhole(2)).toBeUndefined();
     expect(new Body(undefined, 3).takeWhole(10)).toBeUndefined();

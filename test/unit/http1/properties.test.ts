@@ -5,6 +5,7 @@ import { Body } from '../../../src/http/body.ts';
 import { Headers } from '../../../src/http/headers.ts';
 import { ProxyRequest, ProxyResponse } from '../../../src/http/message.ts';
 import { lastChunk, requestHead, responseHead } from '../../../src/http1/serialize.ts';
+import { systemClock } from '../../../src/util/clock.ts';
 import { cut, readAnswers, readRequests } from './reading.ts';
 
 const name = fc
@@ -78,7 +79,7 @@ describe('a message', () => {
         const [code, pairs, chunks, isChunked, at] = drawn;
         const bytes = Buffer.concat(chunks);
         const response = new ProxyResponse(code, Headers.of(...pairs), Body.empty, undefined, 'Some Phrase');
-        const head = responseHead(response, isChunked ? -1 : bytes.length, '', 'Thu, 01 Jan 1970 00:00:00 GMT');
+        const head = responseHead(response, isChunked ? -1 : bytes.length, '', systemClock);
         const wire = Buffer.from(head + framed(chunks, isChunked, undefined), 'latin1');
         const whole = readAnswers([wire]);
         expect(whole.error).toBeUndefined();

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { ProxyError } from '../../../src/errors.ts';
 import { rescue } from '../../../src/middleware/rescue.ts';
 import { aRequest } from '../../support/messages.ts';
+import { bytesOf } from '../../../src/http/body.ts';
 import type { ProxyResponse } from '../../../src/http/message.ts';
 
 const noBug = (): void => {
@@ -10,7 +11,7 @@ const noBug = (): void => {
 
 function json(response: ProxyResponse): unknown {
   const whole = response.body.takeWhole(65_536);
-  return JSON.parse(Buffer.concat(whole?.content ?? []).toString('utf8'));
+  return JSON.parse(Buffer.concat(whole?.content.map(bytesOf) ?? []).toString('utf8'));
 }
 
 describe('rescue', () => {

@@ -14,7 +14,7 @@ let call: Call;
 
 beforeEach(() => {
   clock = new FakeClock();
-  network = new FakeNetwork();
+  network = new FakeNetwork(clock);
 });
 
 function open(breaker: Partial<BreakerOptions>, over: Partial<UpstreamOptions> = {}, copies = 2): void {

@@ -347,7 +347,7 @@ describe('a body', () => {
   it('is given to each attempt anew', async () => {
     const seen: string[] = [];
     const take = (request: ProxyRequest): Promise<ProxyResponse> => {
-      seen.push(Buffer.concat(request.body.takeWhole(100)?.content ?? []).toString());
+      seen.push((request.body.takeWhole(100)?.content ?? []).map(String).join(''));
       return Promise.reject(NEVER_SENT);
     };
     await run([take], { method: 'POST', body: Body.of(Buffer.from('content')) });

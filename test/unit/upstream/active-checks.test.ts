@@ -28,7 +28,7 @@ async function open(size: number, health = CHECK) {
   const watch = new FakeWatch();
   const upstream = new Upstream(
     { name: 'orders', key: ORDERS, options: optionsWith({ health }), isKnown: true },
-    { clock: systemClock, connect: new FakeNetwork().connect, watch: watch.service },
+    { clock: systemClock, connect: new FakeNetwork(systemClock).connect, watch: watch.service },
   );
   onTestFinished(() => upstream.close());
   const list = apps.map(({ port }, index) => instance(index + 1, { host: '127.0.0.1', port }));
@@ -75,7 +75,7 @@ describe('an endpoint whose check fails', () => {
     const { statuses, why, endpoints } = await open(3);
     const [endpoint = never()] = endpoints;
     await until('it was asked', () => endpoint.check?.checker.state === 'passing');
-    for (let n = 0; n < 5; n++) endpoint.claim(systemClock.now()).settle('connect-failed');
+    for (let n = 0; n < 5; n++) endpoint.claim(systemClock.now()).settle('connect-failed', systemClock.now());
     expect(why(0)).toMatch(/^ejected/);
     statuses[0] = 500;
     await until('it is out', () => why(0).startsWith('unhealthy'));

@@ -26,7 +26,7 @@ async function send(method = 'GET'): Promise<number | ProxyError> {
 
 beforeEach(() => {
   clock = new FakeClock();
-  network = new FakeNetwork();
+  network = new FakeNetwork(clock);
   isUp = true;
   app = new App({ key: ORDERS, host: '127.0.0.1', port: 3_000, isUp: () => isUp }, clock, network.connect);
 });

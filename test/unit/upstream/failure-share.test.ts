@@ -133,7 +133,7 @@ describe('of an upstream', () => {
     for (const status of statuses) {
       const claim = endpoint?.claim(clock.now());
       claim?.heard(clock.now(), status);
-      claim?.settle(status === 503 ? 'gateway-error' : 'success');
+      claim?.settle(status === 503 ? 'gateway-error' : 'success', clock.now());
     }
   }
 
@@ -141,7 +141,7 @@ describe('of an upstream', () => {
     'a copy that answers %i half of the time is ejected at once, back in time, and out again sooner',
     async (status) => {
       const clock = new FakeClock();
-      const network = new FakeNetwork();
+      const network = new FakeNetwork(clock);
       const watch = new FakeWatch();
       const options = optionsWith({ outlier: DEFAULTS });
       const identity = { name: 'orders', key: ORDERS, options, isKnown: true };
@@ -179,7 +179,7 @@ describe('of an upstream', () => {
     const watch = new FakeWatch();
     const options = optionsWith({ outlier: DEFAULTS });
     const identity = { name: 'orders', key: ORDERS, options, isKnown: true };
-    const upstream = new Upstream(identity, { clock, connect: new FakeNetwork().connect, watch: watch.service });
+    const upstream = new Upstream(identity, { clock, connect: new FakeNetwork(clock).connect, watch: watch.service });
     watch.give(Array.from({ length: size }, (_, n) => instance(n + 1)));
     for (let n = 0; n < 2_000; n++) attempts(upstream, clock, n % size, [n % 3 === 0 ? 503 : 200]);
     expect([...upstream.endpoints].some(({ outlier }) => !outlier.isEjected)).toBe(true);

@@ -119,7 +119,7 @@ export class FakeExchange implements Exchange {
     this.connection.stamp(this.request);
     this.receiver.onResponse(response);
     this.isOver = true;
-    this.receiver.onEnd({ error: undefined, receivedBytes: content.length });
+    this.receiver.onEnd({ error: undefined, receivedBytes: content.length, endedAtMs: this.connection.nowMs });
     this.connection.released();
   }
 
@@ -135,7 +135,7 @@ export class FakeExchange implements Exchange {
   finish(): void {
     if (this.isOver) return;
     this.isOver = true;
-    this.receiver.onEnd({ error: undefined, receivedBytes: 0 });
+    this.receiver.onEnd({ error: undefined, receivedBytes: 0, endedAtMs: this.connection.nowMs });
     this.connection.released();
   }
 
@@ -154,7 +154,7 @@ export class FakeExchange implements Exchange {
     this.isOver = true;
     this.connection.shut();
     this.receiver.onFailed(error);
-    this.receiver.onEnd({ error, receivedBytes: 0 });
+    this.receiver.onEnd({ error, receivedBytes: 0, endedAtMs: this.connection.nowMs });
   }
 }
 
@@ -190,13 +190,17 @@ export class FakeConnection implements ClientConnection {
 
   /** As a codec does when the head of an answer is complete. */
   stamp(request: ProxyRequest): void {
-    request.answeredAtMs = this.network.clock?.now() ?? 0;
+    request.answeredAtMs = this.nowMs;
+  }
+
+  get nowMs(): number {
+    return this.network.clock.now();
   }
 
   released(): void {
     this.exchange = undefined;
     if (this.isClosing) this.shut();
-    else this.owner.onAvailable(this);
+    else this.owner.onAvailable(this, this.nowMs);
   }
 
   close(): void {
@@ -233,9 +237,13 @@ export class FakeNetwork {
   onSent: ((exchange: FakeExchange) => void) | undefined = undefined;
   isPatient = false;
   /** What answers are stamped with. */
-  clock: Clock | undefined = undefined;
+  readonly clock: Clock;
   dials = 0;
   private pending: PendingDial[] = [];
+
+  constructor(clock: Clock) {
+    this.clock = clock;
+  }
 
   readonly connect: Connect = (target, _options, owner, listener) => {
     this.dials++;

@@ -92,8 +92,7 @@ function endpoint(address: string) {
 
 beforeEach(() => {
   clock = new FakeClock();
-  network = new FakeNetwork();
-  network.clock = clock;
+  network = new FakeNetwork(clock);
   watch = new FakeWatch();
   stopped = new Set();
   serve = (exchange) => exchange.answer();
@@ -349,7 +348,6 @@ describe('whatever stops and goes on, while one of three runs', () => {
     await fc.assert(
       fc.asyncProperty(steps, fc.nat(), async (given, seed) => {
         clock = new FakeClock({ seed });
-        network.clock = clock;
         stopped = new Set();
         const held = new Map<string, FakeExchange[]>();
         let hasStopped = false;

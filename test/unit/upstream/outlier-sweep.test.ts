@@ -23,7 +23,7 @@ function open(size: number, outlier: Partial<OutlierOptions> = {}): void {
   const watch = new FakeWatch();
   const options = optionsWith({ outlier: { ...DEFAULTS, ...outlier } });
   const identity = { name: 'orders', key: ORDERS, options, isKnown: true };
-  upstream = new Upstream(identity, { clock, connect: new FakeNetwork().connect, watch: watch.service });
+  upstream = new Upstream(identity, { clock, connect: new FakeNetwork(clock).connect, watch: watch.service });
   watch.give(Array.from({ length: size }, (_, n) => instance(n + 1)));
 }
 
@@ -37,7 +37,7 @@ function attempts(index: number, count: number, outcome: Outcome, status = 200, 
       claim?.heard(nowMs, status);
       if (status < 500) claim?.answered(nowMs);
     }
-    claim?.settle(outcome);
+    claim?.settle(outcome, nowMs);
   }
 }
 

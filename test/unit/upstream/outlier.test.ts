@@ -93,7 +93,7 @@ describe('whatever happens to an upstream of up to six', () => {
       fc.asyncProperty(steps, fc.integer({ min: 1, max: 3 }), fc.boolean(), async (given, threshold, isRefusing) => {
         const clock = new FakeClock();
         const watch = new FakeWatch();
-        const network = new FakeNetwork();
+        const network = new FakeNetwork(clock);
         if (isRefusing) for (let n = 0; n < 7; n++) network.refusing.add(`10.0.0.${n}:80`);
         const outlier = {
           ...OPTIONS,
@@ -116,8 +116,8 @@ describe('whatever happens to an upstream of up to six', () => {
           const who = 'who' in step ? endpoints[step.who % Math.max(1, endpoints.length)] : undefined;
           if (step.kind === 'wait') await clock.advance(step.ms);
           else if (step.kind === 'list') watch.give(Array.from({ length: step.size }, (_, n) => instance(n + 1)));
-          else if (step.kind === 'fail') who?.claim(clock.now()).settle('reset');
-          else if (step.kind === 'succeed') who?.claim(clock.now()).settle('success');
+          else if (step.kind === 'fail') who?.claim(clock.now()).settle('reset', clock.now());
+          else if (step.kind === 'succeed') who?.claim(clock.now()).settle('success', clock.now());
           else if (who !== undefined) upstream.eject(who, 'misdirected');
           const now = [...upstream.endpoints];
           const ejected = now.filter((endpoint) => endpoint.outlier.isEjected);

@@ -15,7 +15,7 @@ const panics: string[] = [];
 
 function open(options: Partial<UpstreamOptions>): void {
   const identity = { name: 'orders', key: ORDERS, options: optionsWith(options), isKnown: true };
-  const { connect } = new FakeNetwork();
+  const { connect } = new FakeNetwork(clock);
   upstream = new Upstream(identity, {
     clock,
     connect,

@@ -31,12 +31,12 @@ class Waiter implements ConnectionWaiter {
 
 describe('a pool', () => {
   let clock = new FakeClock();
-  let network = new FakeNetwork();
+  let network = new FakeNetwork(clock);
   let counts = new UpstreamLoad('orders', UPSTREAM_DEFAULTS.limits);
 
   function makePool(connect: Partial<ConnectOptions> = {}, limits: Partial<LimitOptions> = {}): Pool {
     clock = new FakeClock();
-    network = new FakeNetwork();
+    network = new FakeNetwork(clock);
     const options = optionsWith({ connect: { ...UPSTREAM_DEFAULTS.connect, ...connect } });
     counts = new UpstreamLoad('orders', { ...UPSTREAM_DEFAULTS.limits, ...limits });
     return new Pool(clock, network.connect, TARGET, options, counts);

@@ -35,8 +35,7 @@ async function pass(ms: number): Promise<void> {
 
 beforeEach(() => {
   clock = new FakeClock();
-  network = new FakeNetwork();
-  network.clock = clock;
+  network = new FakeNetwork(clock);
   watch = new FakeWatch();
 });
 

@@ -51,7 +51,7 @@ async function sendOnStale(method: string, content = '', requestSent = true): Pr
 
 beforeEach(() => {
   clock = new FakeClock();
-  network = new FakeNetwork();
+  network = new FakeNetwork(clock);
 });
 
 afterEach(async () => {

@@ -74,7 +74,7 @@ function why(id: string): string {
 
 beforeEach(() => {
   clock = new FakeClock();
-  network = new FakeNetwork();
+  network = new FakeNetwork(clock);
   watch = new FakeWatch();
 });
 
@@ -668,7 +668,7 @@ describe('a process that was replaced', () => {
     open();
     watch.give([instance(1, { owner: 'a' }), instance(2)]);
     const [endpoint] = upstream.endpoints;
-    for (let i = 0; i < 5; i++) endpoint?.claim(clock.now()).settle('reset');
+    for (let i = 0; i < 5; i++) endpoint?.claim(clock.now()).settle('reset', clock.now());
     expect(endpoint?.outlier.isEjected).toBe(true);
     watch.give([instance(1, { owner: 'b' }), instance(2)]);
     expect([...upstream.endpoints][0]).toBe(endpoint);

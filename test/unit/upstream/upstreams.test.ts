@@ -53,7 +53,7 @@ async function call(name: string): Promise<{ readonly result: number | string; r
 
 beforeEach(() => {
   clock = new FakeClock();
-  network = new FakeNetwork();
+  network = new FakeNetwork(clock);
   network.onSent = (exchange) => exchange.answer();
   watches = new Map();
   watched = [];
