@@ -2,7 +2,7 @@
 import { sleep, systemClock, type Clock } from '../../src/util/clock.ts';
 import { abortable } from '../../src/registry/deadline.ts';
 import { NO_RECORD, type Reading, type ReadingSink, type RegistryDriver } from '../../src/registry/driver.ts';
-import { MAX_METADATA_BYTES } from '../../src/registry/record.ts';
+import { MAX_METADATA_BYTES } from '../../src/util/metadata.ts';
 import { createRegistry, type Registry, type RegistryContext } from '../../src/registry/registry.ts';
 import { RegistryError, type Capabilities, type ServiceKey } from '../../src/registry/types.ts';
 import { Lookup, type Looked } from './lookup.ts';

@@ -1,6 +1,6 @@
 // The etcd registry as the core wants it: following, reading, listing and keeping, over one cluster.
 import type { DriverTraits, Reading, ReadingSink, RecordKeeper, RegistryDriver } from '../../src/registry/driver.ts';
-import { MAX_METADATA_BYTES } from '../../src/registry/record.ts';
+import { MAX_METADATA_BYTES } from '../../src/util/metadata.ts';
 import type { Capabilities, ServiceInstance, ServiceKey } from '../../src/registry/types.ts';
 import type { Clock } from '../../src/util/clock.ts';
 import { Cluster } from './cluster.ts';

@@ -5,7 +5,7 @@ import { basename, join, resolve } from 'node:path';
 import { sleep, type Clock } from '../../src/util/clock.ts';
 import type { DriverTraits, Reading, ReadingSink, RecordKeeper } from '../../src/registry/driver.ts';
 import type { RegistryDriver } from '../../src/registry/driver.ts';
-import { MAX_METADATA_BYTES } from '../../src/registry/record.ts';
+import { MAX_METADATA_BYTES } from '../../src/util/metadata.ts';
 import { RegistryError, type Capabilities, type ServiceInstance, type ServiceKey } from '../../src/registry/types.ts';
 import { ParentWatches, watchDirectory, type DirectoryWatch } from './directory-watch.ts';
 import { FileKeeper } from './keeper.ts';

@@ -2,7 +2,7 @@
 import { RegistryError } from '../../src/registry/types.ts';
 import { isKeyPair } from '../../src/util/key-pair.ts';
 import { addressesOf, parseServerAddress } from '../../src/util/server-address.ts';
-import { MAX_METADATA_BYTES } from '../../src/registry/record.ts';
+import { MAX_METADATA_BYTES } from '../../src/util/metadata.ts';
 import { DEFAULT_METADATA_BYTES } from './record.ts';
 import { DEFAULT_GROUP, PUBLIC_NAMESPACE } from './names.ts';
 

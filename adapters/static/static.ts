@@ -1,7 +1,8 @@
 // Adapter `static`: lists that stand in the configuration. Nothing is sent anywhere, so nothing can be stale.
 import { createRegistry, type Registry, type RegistryContext } from '../../src/registry/registry.ts';
 import { NO_RECORD, type Reading, type ReadingSink, type RegistryDriver } from '../../src/registry/driver.ts';
-import { instanceFrom, MAX_METADATA_BYTES } from '../../src/registry/record.ts';
+import { instanceFrom } from '../../src/registry/record.ts';
+import { MAX_METADATA_BYTES } from '../../src/util/metadata.ts';
 import { RegistryError, sameKey, serviceKey } from '../../src/registry/types.ts';
 import type { Capabilities, ServiceInstance, ServiceKey } from '../../src/registry/types.ts';
 

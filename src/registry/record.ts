@@ -1,5 +1,6 @@
 // The one JSON form of a record, `{v:1,…}`, used by `file` and etcd: written for our own, read with distrust from others.
 import { hostClass } from '../util/host-class.ts';
+import { MAX_METADATA_BYTES, MAX_METADATA_ENTRIES, metadataBytes } from '../util/metadata.ts';
 import { RegistryError, type ServiceInstance, type ServiceKey } from './types.ts';
 
 /** A record that was read: the instance, or why it was rejected. */
@@ -9,9 +10,6 @@ export type Decoded =
 
 /** Bytes of one whole record. */
 export const MAX_RECORD_BYTES = 65_536;
-/** UTF-8 bytes of all keys and values of a record's metadata together. */
-export const MAX_METADATA_BYTES = 16_384;
-const MAX_METADATA_ENTRIES = 256;
 const MAX_TAGS = 128;
 const MAX_TEXT_BYTES = 255; // One name, tag, zone, owner or metadata key.
 
@@ -164,12 +162,6 @@ function problemOfName(text: string, what: string): string | undefined {
   }
   if (CONTROL.test(text)) return `${what} has control characters`;
   return LONE_SURROGATE.test(text) ? `${what} is not well-formed text` : undefined;
-}
-
-function metadataBytes(metadata: Readonly<Record<string, string>>): number {
-  let bytes = 0;
-  for (const [name, value] of Object.entries(metadata)) bytes += Buffer.byteLength(name) + Buffer.byteLength(value);
-  return bytes;
 }
 
 function sameMetadata(a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>): boolean {

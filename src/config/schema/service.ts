@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { checkOptions, grpcService, healthPath, onlyOneProbe } from './health-probe.ts';
 import { hostClass } from '../../util/host-class.ts';
 import { isHostName } from '../../util/host-name.ts';
+import { isTooMuchMetadata, MAX_METADATA_BYTES, MAX_METADATA_ENTRIES } from '../../util/metadata.ts';
 import { duration, endpoint, integer, metadataValue, parseHostPort, readText, text } from './scalar.ts';
 import { isIP } from 'node:net';
 
@@ -46,6 +47,9 @@ export const service = z
     tags: z.array(text('a tag')).max(128).default([]).describe('Free labels, kept with the record.'),
     metadata: z
       .record(text('a key of metadata'), metadataValue())
+      .refine((metadata) => !isTooMuchMetadata(metadata), {
+        error: `at most ${MAX_METADATA_ENTRIES} pairs, of ${MAX_METADATA_BYTES} bytes together`,
+      })
       .default({})
       .describe(
         'Free key-value pairs, kept with the record. Trap: unquoted, `2.10` is the number 2.1; quote versions.',

@@ -74,6 +74,11 @@ const cases: readonly (readonly [string, string, readonly string[]])[] = [
     ['pilotfish.yaml:1:41: service.health: found a mapping, expected only one of http, tcp and grpc'],
   ],
   [
+    'metadata that no registry keeps',
+    `service: { name: o, app: "a:1", metadata: { v: ${'x'.repeat(16_384)} } }`,
+    ['pilotfish.yaml:1:43: service.metadata: found a mapping, expected at most 256 pairs, of 16384 bytes together'],
+  ],
+  [
     'metadata that YAML read as a number',
     'service: { name: o, app: "a:1", metadata: { v: 2.10 } }',
     ['pilotfish.yaml:1:48: service.metadata.v: found 2.1, expected text (quote what looks like a number)'],
