@@ -8,6 +8,7 @@ import { CatalogChanges } from './catalog-changes.ts';
 import { Connection } from './connection.ts';
 import { followService } from './follow.ts';
 import { namespaceOf, readHealth } from './health-list.ts';
+import { IndexLooks } from './index-looks.ts';
 import { ConsulKeeper } from './keeper.ts';
 import { MAX_META_BYTES } from './meta.ts';
 import { consulName, keyOfName, ListIds } from './names.ts';
@@ -51,6 +52,7 @@ class ConsulDriver implements RegistryDriver {
   readonly connection: Connection;
   readonly calls: AgentCalls;
   private readonly ids = new Map<string, ListIds>();
+  private readonly looks: IndexLooks;
   private readonly changes = new Map<string, CatalogChanges>();
   /** By the key itself: whoever follows a service does so with one and the same. */
   private readonly listedAtMs = new WeakMap<ServiceKey, number>();
@@ -63,6 +65,7 @@ class ConsulDriver implements RegistryDriver {
     this.clock = clock;
     this.connection = new Connection(target, clock);
     this.calls = new AgentCalls(this.connection);
+    this.looks = new IndexLooks(this.connection, clock);
   }
 
   async follow(key: ServiceKey, sink: ReadingSink, signal: AbortSignal): Promise<void> {
@@ -75,6 +78,7 @@ class ConsulDriver implements RegistryDriver {
         clock: this.clock,
         ids,
         changes: this.changesOf(key),
+        looks: this.looks,
         listedAtMs: this.listedAtMs,
         followed: () => this.ids.size,
         epoch: () => this.epoch(),

@@ -4,7 +4,8 @@ import type { ReadingSink } from '../../src/registry/driver.ts';
 import type { ServiceKey } from '../../src/registry/types.ts';
 import type { CatalogChanges } from './catalog-changes.ts';
 import { MAX_POLLS, type Connection } from './connection.ts';
-import { readHealth, readIndex } from './health-list.ts';
+import { readHealth } from './health-list.ts';
+import type { IndexLooks } from './index-looks.ts';
 import type { ListIds } from './names.ts';
 
 /** What following needs around it. */
@@ -13,6 +14,7 @@ export interface FollowOptions {
   readonly clock: Clock;
   readonly ids: ListIds;
   readonly changes: CatalogChanges;
+  readonly looks: IndexLooks;
   /** When the list of a service was read last, by the clock; outlives a failure of following it. */
   readonly listedAtMs: WeakMap<ServiceKey, number>;
   /** Services followed now: they share the connections. */
@@ -41,9 +43,9 @@ const PAUSE_MS = 500;
 /** Connections that are left for those without a query of their own. */
 const SPARE_POLLS = 8;
 /** Services looked at in a second at most, of all that have no query of their own, while the catalog changes without end. */
-const LOOKS_PER_SECOND = 2_000;
+const LOOKS_PER_SECOND = 1_500;
 const MIN_ROUND_MS = 250;
-/** Half of the driver's `silenceMs`, since nothing is heard in between: with 12,000 services and more, more of them are looked at. */
+/** Half of the driver's `silenceMs`, since nothing is heard in between: with 9,000 services and more, more of them are looked at. */
 const MAX_ROUND_MS = 6_000;
 /** Nothing that the two indexes do not tell (the address of a node, rights that were taken) stays unseen for longer, in ms. */
 const FULL_READ_MS = 60_000;
@@ -82,7 +84,7 @@ async function byQueries(follower: Follower): Promise<void> {
  * new enough, it is read again only once changes can be heard of: while they cannot, each try would cost a list.
  */
 async function byChanges(follower: Follower): Promise<void> {
-  const { clock, signal, changes, sink, connection, key, listedAtMs } = follower;
+  const { clock, signal, changes, looks, sink, key, listedAtMs } = follower;
   const { watch, leave } = changes.join();
   let readAtMs = -Infinity;
   const isDue = (): boolean => clock.now() - readAtMs >= FULL_READ_MS;
@@ -95,7 +97,7 @@ async function byChanges(follower: Follower): Promise<void> {
     while (isCrowded(follower)) {
       const seen = watch.version;
       const lookedAtMs = clock.now();
-      if (isDue() || (await readIndex(connection, key, signal)) !== follower.index) {
+      if (isDue() || (await looks.index(key, signal, () => sink.alive())) !== follower.index) {
         follower.index = 0;
         await readAfter(follower, 0);
         readAtMs = lookedAtMs - FULL_READ_MS * 0.2 * clock.random(); // So that they do not come all at once.

@@ -51,13 +51,14 @@ export async function readHealth(
 }
 
 /**
- * The service's index alone, which another one means another list by: an answer without a body, and so nothing to decode. It
- * says nothing of rights.
+ * The service's index alone, which another one means another list by. With a tag that nobody has the agent assembles no
+ * instance and no check: a third of what a filter costs it, which sees them all. It says nothing of rights.
  */
 export async function readIndex(connection: Connection, key: ServiceKey, signal: AbortSignal): Promise<number> {
   const path = `/v1/health/service/${encodeURIComponent(consulName(key))}`;
-  const query = { filter: 'Service.ID == ""', ...namespaceOf(key) };
-  return indexOf(await connection.request({ method: 'GET', path, query, isLongPoll: true, isCatalog: true }, signal));
+  const query = { tag: '-', ...namespaceOf(key) };
+  const request = { method: 'GET', path, query, isLongPoll: true, isCatalog: true, ignoresBody: true } as const;
+  return indexOf(await connection.request(request, signal));
 }
 
 /** Of an answer that could have been waited for; at least 1, since queries after 0 do not block. */

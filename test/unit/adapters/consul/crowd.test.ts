@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { CatalogChanges } from '../../../../adapters/consul/catalog-changes.ts';
 import type { Connection, ConsulAnswer, ConsulRequest } from '../../../../adapters/consul/connection.ts';
 import { followService } from '../../../../adapters/consul/follow.ts';
+import { IndexLooks } from '../../../../adapters/consul/index-looks.ts';
 import { ListIds } from '../../../../adapters/consul/names.ts';
 import { serviceKey } from '../../../../src/registry/types.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
@@ -34,6 +35,7 @@ test.each([300, 1_000, 24_000, 100_000])('with %i services none is silent for lo
     clock,
     ids: new ListIds(),
     changes: new CatalogChanges(connection, clock, {}),
+    looks: new IndexLooks(connection, clock),
     listedAtMs: new WeakMap(),
     followed: () => services,
     epoch: () => Promise.resolve('dc1/n1'),

@@ -70,7 +70,7 @@ function record(at: number): object {
 
 /** A list that is read without waiting for it, not a look at its index. */
 function isWholeList(path: string): boolean {
-  return path.startsWith('/v1/health/service/') && !/[?&](?:filter|index)=/.test(path);
+  return path.startsWith('/v1/health/service/') && !/[?&](?:tag|index)=/.test(path);
 }
 
 function countRequests(): { readonly paths: string[] } {
