@@ -90,7 +90,7 @@ async function openEtcd(): Promise<ScaleRegistry> {
 /** Consul's default lets one address have 200 connections; those of many hosts have one each, and come from one here. */
 const OF_MANY = 'limits { http_max_conns_per_client = 4096 }';
 
-/** All on one node that no agent looks after, as services of other hosts are; the agent has its default limits. */
+/** Each address is a node, which no agent looks after, as services of other hosts are; the agent has its default limits. */
 async function openConsul(isOfMany: boolean): Promise<ScaleRegistry> {
   const found = owned(await findConsul()).at(-1);
   if (found === undefined) throw new Error('no Consul: npm run servers');
@@ -101,9 +101,8 @@ async function openConsul(isOfMany: boolean): Promise<ScaleRegistry> {
       method: 'PUT',
       path: '/v1/catalog/register',
       body: JSON.stringify({
-        Node: 'elsewhere',
-        Address: '10.0.0.1',
-        SkipNodeUpdate: true,
+        Node: instance.host,
+        Address: instance.host,
         Service: {
           ID: instance.id,
           Service: instance.key.service,
@@ -123,11 +122,7 @@ async function openConsul(isOfMany: boolean): Promise<ScaleRegistry> {
     url: `consul://${server.address}`,
     changesPerSecond: 100,
     bars: { single: 1_000, many: 1_000 },
-    plant: async ([first, ...others]) => {
-      if (first === undefined) return;
-      await register(first); // And with it the node.
-      await inParallel(others, 16, register);
-    },
+    plant: (instances) => inParallel(instances, 16, register),
     change: (instance) => changed(instance, register),
     requests: () => Promise.resolve(undefined),
     kill: () => server.kill(),
