@@ -10,8 +10,8 @@ export interface Report {
   readonly seen: readonly Seen[];
   /** 99th percentile of the event loop's delay since the last `reset`, in ms. */
   readonly loopP99Ms: number;
-  /** HTTP requests (not gRPC) that it has made to the registry since the last `reset`. */
-  readonly httpRequests: number;
+  /** HTTP requests, and of Nacos calls over gRPC, that it has made to the registry since the last `reset`. */
+  readonly requests: number;
 }
 
 /** A change that has reached the picker. */

@@ -1,4 +1,4 @@
-// `npm run scale`: real etcd and Consul with more in them than a sidecar usually sees. Writes docs/scale.md where all was run.
+// `npm run scale`: real etcd, Consul and Nacos with more in them than a sidecar usually sees. Writes docs/scale.md where all was run.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { beginRun } from './facts.ts';

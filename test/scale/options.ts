@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 
 export const HELP = `npm run scale -- [options]
 
-  --only etcd,consul   registries
+  --only etcd,nacos    some of etcd, consul, nacos
   --plans a,b          wide (1,000 services of 10), deep (one service of 5,000), storm (200 adapters, a restart)
   --quick              a tenth of the size: a look, never written
   --json FILE          the figures; of several runs, --page FILE,FILE makes one page and measures nothing

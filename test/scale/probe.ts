@@ -9,7 +9,7 @@ const sizes = new Map<string, number>();
 /** Stamps that were seen: a list is given whole, and most of it is not new. */
 const known = new Map<string, string>();
 let seen: Seen[] = [];
-let httpRequests = 0;
+let requests = 0;
 const loop = monitorEventLoopDelay({ resolution: 1 });
 loop.enable();
 
@@ -26,15 +26,24 @@ Upstream.prototype.apply = function (this: Upstream, view: ServiceView): void {
     seen.push({ id, at, seenUs });
   }
 };
-subscribe('undici:request:create', () => httpRequests++);
+subscribe('undici:request:create', () => requests++);
+if (process.env['PILOTFISH_REGISTRY']?.startsWith('nacos:') === true) {
+  const { Client } = await import('@grpc/grpc-js'); // Others are measured without it.
+  // eslint-disable-next-line @typescript-eslint/unbound-method -- called with its own `this` below
+  const call = Client.prototype.makeUnaryRequest;
+  Client.prototype.makeUnaryRequest = function (this: InstanceType<typeof Client>, ...args: Parameters<typeof call>) {
+    requests++;
+    return call.apply(this, args);
+  } as typeof call;
+}
 
 process.on('message', (message) => {
   if (message === 'reset') {
-    httpRequests = 0;
+    requests = 0;
     loop.reset();
   }
   const instances = [...sizes.values()].reduce((sum, size) => sum + size, 0);
   const loopP99Ms = loop.percentile(99) / 1e6;
-  process.send?.({ services: sizes.size, instances, seen, loopP99Ms, httpRequests } satisfies Report);
+  process.send?.({ services: sizes.size, instances, seen, loopP99Ms, requests } satisfies Report);
   seen = [];
 });

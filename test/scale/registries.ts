@@ -2,11 +2,18 @@
 import { Etcd3 } from 'etcd3';
 import { Pool } from 'undici';
 import { pilotfishFormat } from '../../adapters/etcd/format-pilotfish.ts';
+import { Endpoints } from '../../adapters/nacos/endpoints.ts';
+import { Names } from '../../adapters/nacos/names.ts';
+import { Namespace } from '../../adapters/nacos/namespace.ts';
+import { nacosSettings } from '../../adapters/nacos/options.ts';
+import { toNacosInstance } from '../../adapters/nacos/record.ts';
 import { encodeRecord } from '../../src/registry/record.ts';
 import { serviceKey, type ServiceInstance } from '../../src/registry/types.ts';
+import { systemClock } from '../../src/util/clock.ts';
 import { ConsulProcess, findConsul } from '../support/servers/consul.ts';
 import { EtcdProcess, findEtcd } from '../support/servers/etcd.ts';
 import { owned } from '../support/servers/index.ts';
+import { findNacos, NacosProcess } from '../support/servers/nacos.ts';
 import { nowUs, STAMP, type Made } from './figures.ts';
 
 /** One running server. */
@@ -32,7 +39,11 @@ export interface ScaleRegistry {
 /** @param isOfMany its clients stand for so many hosts, each with an address of its own. */
 export type OpenRegistry = (isOfMany: boolean) => Promise<ScaleRegistry>;
 
-export const OPENERS: Readonly<Record<string, OpenRegistry>> = { etcd: openEtcd, consul: openConsul };
+export const OPENERS: Readonly<Record<string, OpenRegistry>> = {
+  etcd: openEtcd,
+  consul: openConsul,
+  nacos: openNacos,
+};
 
 /** Instances of service `s<at>`; nobody listens at their addresses. */
 export function instancesOf(service: number, count: number): ServiceInstance[] {
@@ -129,6 +140,53 @@ async function openConsul(isOfMany: boolean): Promise<ScaleRegistry> {
     restart: () => server.restart(),
     close: async () => {
       await pool.destroy();
+      await server.close();
+    },
+  };
+}
+
+const FOR_EVER_MS = 86_400_000;
+const WRITE_TIMEOUT_MS = 20_000;
+
+/**
+ * A connection holds one entry for each service, which is written whole: so there are 250, by the last part of the address, and
+ * no entry has more than 20 instances.
+ */
+async function openNacos(): Promise<ScaleRegistry> {
+  const found = owned(await findNacos()).at(-1);
+  if (found === undefined) throw new Error('no Nacos: npm run servers');
+  const server = await NacosProcess.start(found.found);
+  const settings = nacosSettings({ endpoints: [server.address] }, {});
+  const names = new Names(settings.namespace, settings.group);
+  const writers = new Map<string, Namespace>();
+  const writerOf = ({ host }: ServiceInstance): Namespace => {
+    const part = host.slice(host.lastIndexOf('.'));
+    const known = writers.get(part);
+    if (known !== undefined) return known;
+    const endpoints = new Endpoints(settings.endpoints, systemClock);
+    const { namespaceId } = names;
+    const options = { settings, namespaceId, clock: systemClock, ttlMs: 1_000, login: undefined, endpoints };
+    const writer = new Namespace(options);
+    writers.set(part, writer);
+    return writer;
+  };
+  const put = (instance: ServiceInstance): Promise<void> => {
+    const record = toNacosInstance(instance, settings.maxMetadataBytes);
+    const publication = writerOf(instance).publication(names.toNacos(instance.key));
+    return publication.set(instance.id, record, FOR_EVER_MS, AbortSignal.timeout(WRITE_TIMEOUT_MS));
+  };
+  return {
+    title: `Nacos ${found.version}`,
+    url: `nacos://${server.address}`,
+    changesPerSecond: 100,
+    bars: { single: 1_000, many: 1_000 },
+    plant: (instances) => inParallel(instances, 64, put),
+    change: (instance) => changed(instance, put),
+    requests: () => Promise.resolve(undefined),
+    kill: () => server.kill(),
+    restart: () => server.restart(),
+    close: async () => {
+      for (const writer of writers.values()) writer.close();
       await server.close();
     },
   };

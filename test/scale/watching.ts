@@ -65,7 +65,7 @@ export async function watchMuch(registry: ScaleRegistry, plan: WatchPlan): Promi
         after = await registry.requests();
         return made;
       });
-      const requests = before === undefined || after === undefined ? stretch.httpRequests : after - before;
+      const requests = before === undefined || after === undefined ? stretch.requests : after - before;
       return { ...stretch, requestsPerSecond: requests / stretch.seconds };
     };
     const rest = await counted(() => delay(restS * 1_000).then(() => []));
