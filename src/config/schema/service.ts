@@ -52,7 +52,7 @@ export const service = z
       })
       .default({})
       .describe(
-        'Free key-value pairs, kept with the record. Trap: unquoted, `2.10` is the number 2.1; quote versions.',
+        'Free key-value pairs, kept with the record: at most 256, of 16 KiB together. Trap: unquoted, `2.10` is the number 2.1; quote versions.',
       ),
     advertise: readText<Advertise>(
       'host[:port]',
