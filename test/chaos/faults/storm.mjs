@@ -45,15 +45,15 @@ export const storm = {
   id: 'storm',
   title: `${TIMES} × the capacity of the proxy`,
   what:
-    `The proxy is held to ${SHARE * 100} % of a core; what it serves to 64 clients that ask one after the other is its peak. ` +
+    `The proxy, warm, is held to ${SHARE * 100} % of a core; what it serves to 64 clients that ask one after the other is its peak. ` +
     `Then ${TIMES} times as many requests a second, open loop, whose clients go after ${GIVE_UP_MS / 1_000} s.`,
   setting: { isUrgent: false },
   missing: missingCpuShare,
   seconds: 30,
   async play(stage, seconds) {
-    const remove = setCpuShare(stage.pid, SHARE);
-    stage.atEnd(remove);
-    await runClients(stage, 'flood', { ...CLOSED_LOOP, seconds: stage.isShort ? 2 : 4 }); // warm-up
+    await runClients(stage, 'flood', { ...CLOSED_LOOP, seconds: stage.isShort ? 2 : 4 }); // at full speed: a peak is of warm code
+    stage.atEnd(setCpuShare(stage.pid, SHARE));
+    await runClients(stage, 'flood', { ...CLOSED_LOOP, seconds: 1 });
     const filesBefore = treeDescriptors(stage.pid);
     const rssBefore = treeRssBytes(stage.pid);
     /** @type {Flooded} */
