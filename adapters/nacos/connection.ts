@@ -4,6 +4,7 @@ import type { Clock, Timer } from '../../src/util/clock.ts';
 import { abortable, withDeadline } from '../../src/registry/deadline.ts';
 import { asRegistryError, RegistryError } from '../../src/registry/types.ts';
 import { errorOf, failureOf, parseFields, type Fields } from './answer.ts';
+import { CHANNEL_OPTIONS } from './channel-options.ts';
 import { decodePayload, encodePayload, type Payload } from './wire.ts';
 
 /** What a connection needs, and whom it tells. */
@@ -37,27 +38,8 @@ const CONNECT_TIMEOUT_MS = 6_000;
 const SETUP_TIMEOUT_MS = 3_000;
 /** A server that does not say when it has set up the connection is asked this often. */
 const SETUP_POLL_MS = 50;
-/** 20,000 instances with metadata. The default of grpc-js, 4 MiB, is less than one list of 5,000. */
-const MAX_MESSAGE_BYTES = 67_108_864;
-/**
- * What the server may send unasked. It gives a push up for a second while 32 KiB wait to be sent, so that a thousand lists at
- * once through the default of 64 KiB keep each other out for minutes.
- */
-const WINDOW_BYTES = 16_777_216;
 /** What the server takes for the dialect: abilities are told by it since 2.3, and unknown ones are let be. */
 const CLIENT_VERSION = 'Nacos-Java-Client:v2.3.2';
-
-const CHANNEL_OPTIONS = {
-  // Else connections of one process to one server become one, and with them their records.
-  'grpc.use_local_subchannel_pool': 1,
-  'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
-  'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
-  'grpc-node.flow_control_window': WINDOW_BYTES,
-  'grpc.enable_http_proxy': 0, // `http_proxy` is what apps reach this very sidecar by.
-  'grpc.enable_retries': 0,
-  'grpc.service_config_disable_resolution': 1,
-  'grpc.enable_channelz': 0,
-};
 
 const same = (bytes: Buffer): Buffer => bytes;
 

@@ -1,6 +1,6 @@
 // `pilotfish run`: the sidecar, until a signal or `POST /quit` ends it.
 import type { Config } from '../config/config.ts';
-import { tuneYoungGeneration } from '../runtime/process-limits.ts';
+import { tuneCollector } from '../runtime/process-limits.ts';
 import { readArgs } from './command.ts';
 import type { Command } from './command.ts';
 import { CONFIG_OPTION, configuration } from './configuration.ts';
@@ -49,7 +49,7 @@ second signal.
     const { startSidecar } = await import('../sidecar.ts');
     const start: StartSidecar = async (valid) => {
       const sidecar = await startSidecar(valid, {});
-      tuneYoungGeneration();
+      tuneCollector();
       return sidecar;
     };
     return runUntilStopped(config, start, context);
