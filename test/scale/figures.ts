@@ -42,6 +42,8 @@ export interface FleetState {
   readonly live: number;
   /** Watches that hold all that were registered. */
   readonly complete: number;
+  /** Sent to the registry so far. */
+  readonly requests: number;
 }
 
 /** Key of the metadata in which a writer says when it wrote, in µs of the clock that all processes of a host share. */

@@ -3,6 +3,7 @@ import { openRegistry } from '../../adapters/index.ts';
 import { parseRegistryLocator } from '../../src/registry/locator.ts';
 import { serviceKey, type RegistrationHandle, type Watch } from '../../src/registry/types.ts';
 import type { FleetState } from './figures.ts';
+import { countSentRequests } from './sent-requests.ts';
 
 const [url = '', firstText = '0', countText = '1', allText = '1', ttlText = '10000'] = process.argv.slice(2);
 const [first, count, all, ttlMs] = [firstText, countText, allText, ttlText].map(Number) as [
@@ -11,6 +12,7 @@ const [first, count, all, ttlMs] = [firstText, countText, allText, ttlText].map(
   number,
   number,
 ];
+const sentRequests = await countSentRequests(url);
 const handles: RegistrationHandle[] = [];
 const watches: Watch[] = [];
 const key = serviceKey('fleet');
@@ -28,5 +30,6 @@ process.on('message', () => {
     registered: handles.filter(({ state }) => state === 'registered').length,
     live: watches.filter(({ state }) => state === 'live').length,
     complete: watches.filter(({ view }) => view?.snapshot.instances.length === all).length,
+    requests: sentRequests(),
   } satisfies FleetState);
 });

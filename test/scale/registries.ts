@@ -29,7 +29,7 @@ export interface ScaleRegistry {
   plant(instances: readonly ServiceInstance[]): Promise<void>;
   /** Writes the record anew, with the time; resolves when the server has it. */
   change(instance: ServiceInstance): Promise<Made>;
-  /** Requests so far, but for those that change records; undefined: counted by the sidecar. */
+  /** Requests so far, but for those that change records; undefined: counted by who sends them. */
   requests(): Promise<number | undefined>;
   kill(): Promise<void>;
   restart(): Promise<void>;

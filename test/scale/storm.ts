@@ -24,9 +24,9 @@ export interface Stormed {
   /** From when it answers again: until so many percent were registered, and until all were, and all live, and all lists whole. */
   readonly halfMs: number;
   readonly allMs: number;
-  /** Requests to the registry: at rest, and the most in any `SAMPLE_MS` after its return; undefined where it does not count. */
-  readonly restPerSecond: number | undefined;
-  readonly peakPerSecond: number | undefined;
+  /** Requests to the registry: at rest, and the most in any `SAMPLE_MS` after its return. */
+  readonly restPerSecond: number;
+  readonly peakPerSecond: number;
   /** Of all processes together: shares of a core at rest, and MB. */
   readonly restCpu: number;
   readonly residentMb: number;
@@ -46,19 +46,20 @@ export async function restartUnderAll(registry: ScaleRegistry, plan: StormPlan):
     killAtExit(child);
     return child;
   });
+  const requests = async (): Promise<number> => (await registry.requests()) ?? (await stateOf(fleet)).requests;
   try {
     const readyMs = await isWhole(fleet, adapters, 180_000);
     await delay(3_000);
-    const [before, cpuBefore] = [await registry.requests(), totalCpu(fleet)];
+    const [before, cpuBefore] = [await requests(), totalCpu(fleet)];
     await delay(REST_S * 1_000);
-    const after = await registry.requests();
+    const after = await requests();
     const restCpu = (totalCpu(fleet) - cpuBefore) / REST_S;
-    const restPerSecond = before === undefined || after === undefined ? undefined : (after - before) / REST_S;
+    const restPerSecond = (after - before) / REST_S;
     await registry.kill();
     await delay(awayMs);
     const shrunk = adapters - (await stateOf(fleet)).complete;
     await registry.restart();
-    const samples = sampleRequests(registry);
+    const samples = sampleRequests(requests);
     const startMs = performance.now();
     let halfMs = NaN;
     const state = async (): Promise<boolean> => {
@@ -70,7 +71,7 @@ export async function restartUnderAll(registry: ScaleRegistry, plan: StormPlan):
     const allMs = performance.now() - startMs;
     const rates = await samples.end();
     const megabytes = fleet.reduce((sum, { pid = 0 }) => sum + residentMb(pid), 0);
-    const peakPerSecond = rates.length === 0 ? undefined : percentile(rates, 1);
+    const peakPerSecond = percentile(rates, 1);
     const figures = { readyMs, halfMs, allMs, restPerSecond, peakPerSecond, restCpu, residentMb: megabytes, shrunk };
     return { registry: registry.title, plan, ...figures };
   } finally {
@@ -97,7 +98,8 @@ async function stateOf(fleet: readonly ChildProcess[]): Promise<FleetState> {
     }),
   );
   const sum = (read: (state: FleetState) => number): number => states.reduce((total, one) => total + read(one), 0);
-  return { registered: sum((s) => s.registered), live: sum((s) => s.live), complete: sum((s) => s.complete) };
+  const [registered, live] = [sum((s) => s.registered), sum((s) => s.live)];
+  return { registered, live, complete: sum((s) => s.complete), requests: sum((s) => s.requests) };
 }
 
 function totalCpu(fleet: readonly ChildProcess[]): number {
@@ -105,16 +107,15 @@ function totalCpu(fleet: readonly ChildProcess[]): number {
 }
 
 /** Requests a second, sample by sample, until `end`. */
-function sampleRequests(registry: ScaleRegistry): { end(): Promise<readonly number[]> } {
+function sampleRequests(requests: () => Promise<number>): { end(): Promise<readonly number[]> } {
   const rates: number[] = [];
   let isOver = false;
   const sample = async (): Promise<void> => {
     let last: number | undefined;
     let lastMs = performance.now();
     while (!isOver) {
-      const count = await registry.requests();
+      const count = await requests();
       const nowMs = performance.now();
-      if (count === undefined) return;
       if (last !== undefined) rates.push(((count - last) * 1_000) / (nowMs - lastMs));
       [last, lastMs] = [count, nowMs];
       await delay(SAMPLE_MS);
