@@ -31,7 +31,8 @@ type Listener = (state: RegistrationState, reason?: RegistryError) => void;
 
 /** The first retry after the registry went away is spread over at most this long, in ms (REGISTRIES §2.6). */
 const MAX_FIRST_RETRY_MS = 4_000;
-/** Between two tries, in ms: a record is back five seconds after its registry, also where a call still hung when that came back. */
+/** A record is back five seconds after its registry: so long may a call take that hung when that came back, and so long, in ms, is between two tries. */
+const MAX_CALL_MS = 4_000;
 const MIN_RETRY_MS = 200;
 const MAX_RETRY_MS = 3_000;
 
@@ -146,6 +147,7 @@ export class ActiveRegistration implements RegistrationHandle {
 
   private async run(): Promise<void> {
     while (!this.stopping.signal.aborted) {
+      const triedAtMs = this.clock.now();
       try {
         const waitMs = await this.step();
         if (this.stopping.signal.aborted) return;
@@ -154,7 +156,7 @@ export class ActiveRegistration implements RegistrationHandle {
         await this.nap.rest(this.hasLife && !this.isDirty ? waitMs : 0);
       } catch (thrown) {
         if (this.stopping.signal.aborted) return;
-        await this.nap.rest(this.failed(asRegistryError(thrown, 'registration')));
+        await this.nap.rest(this.failed(asRegistryError(thrown, 'registration'), triedAtMs));
       }
     }
   }
@@ -259,7 +261,7 @@ export class ActiveRegistration implements RegistrationHandle {
   }
 
   /** The wait before the next try, in ms. */
-  private failed(error: RegistryError): number {
+  private failed(error: RegistryError, triedAtMs: number): number {
     this.error = error;
     this.failuresInRow++;
     if (error.kind === 'conflict') {
@@ -269,11 +271,14 @@ export class ActiveRegistration implements RegistrationHandle {
     }
     const isDenied = error.kind === 'unauthenticated' || error.kind === 'forbidden';
     if (!this.hasLife) this.setState(isDenied ? 'denied' : this.claims === 0 ? 'pending' : 'lost', error);
-    if (this.failuresInRow === 1 && this.claims > 0 && error.kind !== 'aborted') {
-      return this.clock.random() * Math.min(MAX_FIRST_RETRY_MS, this.ttlMs / 3);
-    }
-    const waitMs = this.backoff.nextMs();
-    if (!this.hasLife) return waitMs;
+    const isFirst = this.failuresInRow === 1 && this.claims > 0 && error.kind !== 'aborted';
+    const spreadMs = isFirst
+      ? this.clock.random() * Math.min(MAX_FIRST_RETRY_MS, this.ttlMs / 3)
+      : this.backoff.nextMs();
+    // Who hung has waited already, and since another moment than all others.
+    const hungMs = error.kind === 'timeout' ? this.clock.now() - triedAtMs : 0;
+    const waitMs = hungMs === 0 ? spreadMs : Math.max(MIN_RETRY_MS, spreadMs - hungMs);
+    if (isFirst || !this.hasLife) return waitMs;
     // The less time is left, the sooner: a registry that is back in time must not find us waiting until it is too late.
     return Math.min(waitMs, Math.max(MIN_RETRY_MS, (this.untilMs - this.clock.now()) / 2));
   }
@@ -320,7 +325,7 @@ export class ActiveRegistration implements RegistrationHandle {
   }
 
   private call<T>(call: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const timeoutMs = Math.min(this.driver.traits.callTimeoutMs, this.ttlMs / 3);
+    const timeoutMs = Math.min(MAX_CALL_MS, this.driver.traits.callTimeoutMs, this.ttlMs / 3);
     return withDeadline(this.clock, timeoutMs, [this.stopping.signal], (signal) => {
       const running = call(signal);
       this.inFlight = running.then(

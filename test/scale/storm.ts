@@ -21,9 +21,12 @@ export interface Stormed {
   readonly plan: StormPlan;
   /** From the start to all registered and seen by all. */
   readonly readyMs: number;
-  /** From when it answers again: until so many percent were registered, and until all were, and all live, and all lists whole. */
+  /** From when it answers again until half of the records were back, and until the last was. */
   readonly halfMs: number;
-  readonly allMs: number;
+  readonly lastMs: number;
+  /** Until all watches were live, and all lists whole too. */
+  readonly liveMs: number;
+  readonly wholeMs: number;
   /** Requests to the registry: at rest, and the most in any `SAMPLE_MS` after its return. */
   readonly restPerSecond: number;
   readonly peakPerSecond: number;
@@ -61,18 +64,11 @@ export async function restartUnderAll(registry: ScaleRegistry, plan: StormPlan):
     await registry.restart();
     const samples = sampleRequests(requests);
     const startMs = performance.now();
-    let halfMs = NaN;
-    const state = async (): Promise<boolean> => {
-      const { registered, live, complete } = await stateOf(fleet);
-      if (Number.isNaN(halfMs) && registered >= adapters / 2) halfMs = performance.now() - startMs;
-      return registered === adapters && live === adapters && complete === adapters;
-    };
-    await until('all are back', state, { withinMs: 60_000, everyMs: 20 });
-    const allMs = performance.now() - startMs;
+    const back = await untilAllAreBack(fleet, adapters, startMs);
     const rates = await samples.end();
     const megabytes = fleet.reduce((sum, { pid = 0 }) => sum + residentMb(pid), 0);
     const peakPerSecond = percentile(rates, 1);
-    const figures = { readyMs, halfMs, allMs, restPerSecond, peakPerSecond, restCpu, residentMb: megabytes, shrunk };
+    const figures = { readyMs, ...back, restPerSecond, peakPerSecond, restCpu, residentMb: megabytes, shrunk };
     return { registry: registry.title, plan, ...figures };
   } finally {
     for (const child of fleet) child.kill('SIGKILL');
@@ -87,6 +83,32 @@ async function isWhole(fleet: readonly ChildProcess[], all: number, withinMs: nu
   };
   await until('all are registered and seen', condition, { withinMs, everyMs: 50 });
   return performance.now() - startMs;
+}
+
+/** Each time is that since when it has been so without a break. */
+async function untilAllAreBack(
+  fleet: readonly ChildProcess[],
+  all: number,
+  startMs: number,
+): Promise<Pick<Stormed, 'halfMs' | 'lastMs' | 'liveMs' | 'wholeMs'>> {
+  const since = { halfMs: NaN, lastMs: NaN, liveMs: NaN, wholeMs: NaN };
+  const state = async (): Promise<boolean> => {
+    const { registered, live, complete } = await stateOf(fleet);
+    const holds = {
+      halfMs: registered >= all / 2,
+      lastMs: registered === all,
+      liveMs: live === all,
+      wholeMs: complete === all,
+    };
+    const nowMs = performance.now() - startMs;
+    for (const name of ['halfMs', 'lastMs', 'liveMs', 'wholeMs'] as const) {
+      if (!holds[name]) since[name] = NaN;
+      else if (Number.isNaN(since[name])) since[name] = nowMs;
+    }
+    return Object.values(holds).every(Boolean);
+  };
+  await until('all are back', state, { withinMs: 60_000, everyMs: 20 });
+  return since;
 }
 
 async function stateOf(fleet: readonly ChildProcess[]): Promise<FleetState> {
@@ -106,20 +128,18 @@ function totalCpu(fleet: readonly ChildProcess[]): number {
   return fleet.reduce((sum, { pid = 0 }) => sum + cpuSeconds(pid), 0);
 }
 
-/** Requests a second, sample by sample, until `end`. */
+/** Requests a second, sample by sample, until `end`; one at least. */
 function sampleRequests(requests: () => Promise<number>): { end(): Promise<readonly number[]> } {
   const rates: number[] = [];
   let isOver = false;
   const sample = async (): Promise<void> => {
-    let last: number | undefined;
-    let lastMs = performance.now();
-    while (!isOver) {
-      const count = await requests();
-      const nowMs = performance.now();
-      if (last !== undefined) rates.push(((count - last) * 1_000) / (nowMs - lastMs));
-      [last, lastMs] = [count, nowMs];
+    let [last, lastMs] = [await requests(), performance.now()];
+    do {
       await delay(SAMPLE_MS);
-    }
+      const [count, nowMs] = [await requests(), performance.now()];
+      rates.push(((count - last) * 1_000) / (nowMs - lastMs));
+      [last, lastMs] = [count, nowMs];
+    } while (!isOver);
   };
   const running = sample();
   return {

@@ -1,5 +1,12 @@
 // A registry made of memory, which fails, hangs and forgets on demand: what the core is tested against.
-import type { Holder, KeeperEvents, Reading, ReadingSink, RegistryDriver } from '../../../src/registry/driver.ts';
+import type {
+  DriverTraits,
+  Holder,
+  KeeperEvents,
+  Reading,
+  ReadingSink,
+  RegistryDriver,
+} from '../../../src/registry/driver.ts';
 import { RegistryError, serviceKey } from '../../../src/registry/types.ts';
 import type { Capabilities, ServiceInstance, ServiceKey } from '../../../src/registry/types.ts';
 
@@ -55,7 +62,7 @@ export class FakeDriver implements RegistryDriver {
     minTtlMs: 1_000,
     maxMetadataBytes: 16_384,
   };
-  readonly traits = {
+  readonly traits: DriverTraits = {
     silenceMs: 12_000,
     callTimeoutMs: 3_000,
     verifyEveryBeats: 2,
@@ -78,8 +85,9 @@ export class FakeDriver implements RegistryDriver {
   /** Ends the life of the last registration, as the registry would tell it. */
   events: KeeperEvents = { lost: () => undefined };
 
-  constructor(capabilities: Partial<Capabilities> = {}) {
+  constructor(capabilities: Partial<Capabilities> = {}, traits: Partial<DriverTraits> = {}) {
     this.capabilities = { ...this.capabilities, ...capabilities };
+    this.traits = { ...this.traits, ...traits };
   }
 
   /** The stream that was begun last. */

@@ -94,6 +94,21 @@ describe('a registration', () => {
     }
   });
 
+  test('is back within five seconds of its registry, whatever call hung while that came back, for long TTLs too', async () => {
+    for (let seed = 1; seed <= 100; seed++) {
+      const own = { clock: new FakeClock({ seed }), driver: new FakeDriver({}, { callTimeoutMs: 8_000 }) };
+      const other = createRegistry(own.driver, 'fake', { clock: own.clock });
+      const handle = other.register({ instance: instance('a'), ttlMs: seed % 2 === 0 ? 12_000 : 60_000 });
+      await own.clock.advance(10);
+      own.driver.mode = 'hang';
+      await own.clock.advance(90_000 + seed * 97);
+      own.driver.mode = 'ok';
+      await own.clock.advance(5_000);
+      expect([seed, handle.state]).toEqual([seed, 'registered']);
+      await other.close();
+    }
+  });
+
   test('that the registry forgot is put back within one beat', async () => {
     const { handle } = registering();
     await clock.advance(10);
