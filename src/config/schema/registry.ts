@@ -19,7 +19,7 @@ const instanceFields = {
   protocol: z
     .enum(['http', 'https', 'h2c', 'tcp'], { error: 'http, https, h2c or tcp' })
     .default('http')
-    .describe('What the instance speaks.'),
+    .describe('What the instance speaks; others than `http` are listed and not called yet.'),
   weight: integer(0, 1000).default(100).describe('Share of traffic; 100 is ordinary, 0 takes no new traffic.'),
   zone: text('the name of a zone').optional().describe('Failure zone.'),
   tags: z.array(text('a tag')).max(128).default([]).describe('Free labels.'),
