@@ -23,19 +23,21 @@ export interface ProbeTarget {
 
 /** One probe: undefined where it passed, else what went wrong. Rejects only when `signal` aborts. */
 export async function runProbe(clock: Clock, target: ProbeTarget, signal: AbortSignal): Promise<string | undefined> {
-  const limit = new AbortController();
-  const timer = clock.setTimer(target.timeoutMs, () =>
-    limit.abort(new Error(`no answer within ${target.timeoutMs} ms`)),
-  );
-  const either = AbortSignal.any([signal, limit.signal]);
+  // A signal of its own, not AbortSignal.any: what a socket hangs on a signal is kept for as long as that lives.
+  const own = new AbortController();
+  const onAbort = (): void => own.abort(signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
+  if (signal.aborted) onAbort();
+  const timer = clock.setTimer(target.timeoutMs, () => own.abort(new Error(`no answer within ${target.timeoutMs} ms`)));
   try {
-    await ask(target, either);
+    await ask(target, own.signal);
     return undefined;
   } catch (error) {
     if (signal.aborted) throw error;
-    return causeChain(limit.signal.aborted ? limit.signal.reason : error);
+    return causeChain(own.signal.aborted ? own.signal.reason : error);
   } finally {
     timer.cancel();
+    signal.removeEventListener('abort', onAbort);
   }
 }
 

@@ -1,7 +1,9 @@
+import { getEventListeners } from 'node:events';
 import { createServer } from 'node:http';
 import { createServer as createHttp2Server } from 'node:http2';
-import { createServer as createTcpServer } from 'node:net';
+import { createServer as createTcpServer, Socket } from 'node:net';
 import type { AddressInfo, Server } from 'node:net';
+import { queryObjects } from 'node:v8';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { HealthChecker } from '../../../src/upstream/health-checker.ts';
 import { runProbe } from '../../../src/upstream/health-probe.ts';
@@ -53,6 +55,27 @@ describe('runProbe', () => {
       [200, 302, 404, 503].map((status) => probe(port, { kind: 'http', path: `/${status}` })),
     );
     expect(found).toEqual([undefined, undefined, expect.stringContaining('404'), expect.stringContaining('503')]);
+  });
+
+  it('leaves nothing behind while its checker goes on', async () => {
+    const port = await listening(createServer((_request, response) => response.end()));
+    const grpcPort = await listening(grpcServer(1).server);
+    const { signal } = new AbortController();
+    const probes: readonly (readonly [number, HealthProbe])[] = [
+      [port, { kind: 'tcp' }],
+      [port, { kind: 'http', path: '/' }],
+      [grpcPort, { kind: 'grpc', service: '' }],
+    ];
+    for (const [where, what] of probes) {
+      const target = { host: '127.0.0.1', port: where, probe: what, timeoutMs: 2_000 };
+      await runProbe(systemClock, target, signal);
+      // Collects garbage, and counts.
+      const kept = (): number => Number(queryObjects(AbortSignal)) + Number(queryObjects(Socket));
+      const before = kept();
+      for (let count = 0; count < 40; count++) expect(await runProbe(systemClock, target, signal)).toBeUndefined();
+      await until(`${what.kind}: all is collected`, () => kept() < before + 20, { withinMs: 10_000, everyMs: 50 });
+    }
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
   });
 
   it('gives up after its timeout when nothing answers', async () => {
