@@ -23,7 +23,7 @@ export interface EjectionScope {
   readonly decisions: Decisions;
   /** It was ejected or is back. */
   onEjectionsChanged(endpoint: Endpoint): void;
-  /** It was ejected, whether or not there was room for that. */
+  /** It should be ejected, whether or not there is room for that. */
   onFailing(endpoint: Endpoint, cause: EjectionCause): void;
 }
 

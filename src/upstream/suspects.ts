@@ -1,4 +1,5 @@
 // Probes endpoints that the registry dropped without saying why: who does not answer is reported and goes; who does is held.
+import type { ProxyError } from '../errors.ts';
 import type { Clock, Timer } from '../util/clock.ts';
 import type { Endpoint } from './endpoint.ts';
 
@@ -7,11 +8,18 @@ const INTERVAL_MS = 1_000;
 /** Connections that fail in a row: one may be lost to a full backlog. */
 const FAILURES = 2;
 
+/** What is known of one suspect. */
+interface Probed {
+  /** In a row. */
+  failures: number;
+  isAsked: boolean;
+}
+
 /** Opens a connection to each suspect, again and again while there are any. */
 export class SuspectProber {
   private readonly clock: Clock;
   private readonly onFailed: (id: string) => void;
-  private readonly failures = new Map<Endpoint, number>();
+  private readonly probed = new Map<Endpoint, Probed>();
   private timer: Timer | undefined = undefined;
 
   /** @param onFailed the verdict on an id; it is not probed any more. */
@@ -22,36 +30,42 @@ export class SuspectProber {
 
   /** Those that are suspects now; new ones are probed at once. */
   watch(suspects: readonly Endpoint[]): void {
-    for (const endpoint of this.failures.keys()) if (!suspects.includes(endpoint)) this.failures.delete(endpoint);
+    for (const endpoint of this.probed.keys()) if (!suspects.includes(endpoint)) this.probed.delete(endpoint);
     for (const endpoint of suspects) {
-      if (this.failures.has(endpoint)) continue;
-      this.failures.set(endpoint, 0);
-      this.probe(endpoint);
+      if (this.probed.has(endpoint)) continue;
+      this.probed.set(endpoint, { failures: 0, isAsked: false });
+      this.probeNow(endpoint);
     }
-    if (this.failures.size > 0) this.timer ??= this.clock.setTimer(this.intervalMs(), this.round);
+    if (this.probed.size > 0) this.timer ??= this.clock.setTimer(this.intervalMs(), this.round);
+  }
+
+  /** Requests to it fail: that alone proves nothing, but it is not waited for the next round. Ignored of others than suspects. */
+  probeNow(endpoint: Endpoint): void {
+    const probed = this.probed.get(endpoint);
+    if (probed === undefined || probed.isAsked) return;
+    probed.isAsked = true;
+    endpoint.pool.probe((error) => {
+      probed.isAsked = false;
+      if (this.probed.get(endpoint) === probed) this.settle(endpoint, probed, error);
+    });
   }
 
   close(): void {
     this.timer?.cancel();
-    this.failures.clear();
+    this.probed.clear();
   }
 
   private readonly round = (): void => {
     this.timer = undefined;
-    for (const endpoint of this.failures.keys()) this.probe(endpoint);
-    if (this.failures.size > 0) this.timer = this.clock.setTimer(this.intervalMs(), this.round);
+    for (const endpoint of this.probed.keys()) this.probeNow(endpoint);
+    if (this.probed.size > 0) this.timer = this.clock.setTimer(this.intervalMs(), this.round);
   };
 
-  private probe(endpoint: Endpoint): void {
-    endpoint.pool.probe((error) => {
-      const before = this.failures.get(endpoint);
-      if (before === undefined) return;
-      const failures = error === undefined ? 0 : before + 1;
-      this.failures.set(endpoint, failures);
-      if (failures < FAILURES) return;
-      this.failures.delete(endpoint);
-      this.onFailed(endpoint.id);
-    });
+  private settle(endpoint: Endpoint, probed: Probed, error: ProxyError | undefined): void {
+    probed.failures = error === undefined ? 0 : probed.failures + 1;
+    if (probed.failures < FAILURES) return;
+    this.probed.delete(endpoint);
+    this.onFailed(endpoint.id);
   }
 
   private intervalMs(): number {

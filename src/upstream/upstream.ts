@@ -218,8 +218,10 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope, Ha
     else this.rebuildIn(COALESCE_MS);
   }
 
-  onFailing(endpoint: Endpoint): void {
-    if (endpoint.isSuspect) this.watch.probeFailed(endpoint.id);
+  onFailing(endpoint: Endpoint, cause: EjectionCause): void {
+    // What answered there is another service: no connection that can be opened says anything else.
+    if (cause === 'misdirected' && endpoint.isSuspect) this.watch.probeFailed(endpoint.id);
+    else this.prober.probeNow(endpoint);
   }
 
   /** Why nobody could be picked, as the error of a request. */

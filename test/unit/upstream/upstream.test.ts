@@ -266,6 +266,51 @@ describe('an update of the list', () => {
   });
 });
 
+describe('suspects that fail by traffic', () => {
+  const suspects = ['orders-1', 'orders-2', 'orders-3'];
+
+  beforeEach(() => {
+    open();
+    watch.give([instance(1), instance(2), instance(3)], { suspects });
+  });
+
+  it('stay where they live: all of them overloaded, none is reported', async () => {
+    network.onSent = (exchange) => exchange.answer(503);
+    for (let i = 0; i < 60; i++) await sendAndSettle('POST', Body.of(Buffer.from('x')));
+    expect([...upstream.endpoints].filter(({ outlier }) => outlier.isEjected)).toHaveLength(2);
+    await clock.advance(5_000);
+    expect(watch.failedProbes).toEqual([]);
+  });
+
+  it('are probed at once, and reported when that fails', async () => {
+    await turns();
+    network.refusing.add('10.0.0.1:80');
+    const { dials } = network;
+    const [endpoint] = upstream.endpoints;
+    for (let i = 0; i < 5; i++) endpoint?.claim(clock.now()).settle('reset', clock.now());
+    expect(network.dials).toBe(dials + 1);
+    await clock.advance(1_200);
+    expect(watch.failedProbes).toEqual(['orders-1']);
+  });
+
+  it('have one probe on its way at most', async () => {
+    await turns();
+    network.isPatient = true;
+    const { dials } = network;
+    // Two may be ejected: the third one fails again and again.
+    for (const endpoint of upstream.endpoints)
+      for (let i = 0; i < 20; i++) endpoint.claim(clock.now()).settle('gateway-error', clock.now());
+    await clock.advance(3_000);
+    expect(network.dials).toBe(dials + 3);
+    network.settleDials();
+  });
+
+  it('are reported at once where another service answers there', () => {
+    for (const endpoint of upstream.endpoints) upstream.eject(endpoint, 'misdirected');
+    expect(watch.failedProbes).toEqual(suspects);
+  });
+});
+
 describe('an endpoint that refuses connections', () => {
   beforeEach(() => {
     open();
