@@ -4,6 +4,7 @@ import { ProxyError } from '../errors.ts';
 import type { ClientConnection, ConnectionOwner } from '../http/exchange.ts';
 import type { Clock } from '../util/clock.ts';
 import { Deadline, type DeadlineLists, type DeadlineOwner } from '../util/deadline-list.ts';
+import { isOurOwn } from './our-own.ts';
 
 /** Whom to connect to. */
 export interface ConnectTarget {
@@ -53,9 +54,6 @@ export function tcpConnect(clock: Clock, deadlines: DeadlineLists, open: OpenCon
     if (options.connectTimeoutMs > 0) deadlines.of(options.connectTimeoutMs).arm(dial.deadline, clock.now());
   };
 }
-
-/** Reasons that lie with this process and its machine, not with the endpoint: descriptors or memory are used up. */
-const OUR_OWN: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM']);
 
 class Dial implements DeadlineOwner {
   readonly deadline = new Deadline(this);
@@ -107,9 +105,7 @@ class Dial implements DeadlineOwner {
   private fail(what: string, cause: Error | undefined): void {
     const endpoint = this.target.address;
     const message = `endpoint ${endpoint}: ${what}`;
-    const code = OUR_OWN.has((cause as NodeJS.ErrnoException | undefined)?.code ?? '')
-      ? 'PF_OVERFLOW'
-      : 'PF_CONNECT_FAILED';
+    const code = isOurOwn(cause) ? 'PF_OVERFLOW' : 'PF_CONNECT_FAILED';
     this.listener.onConnectFailed(new ProxyError(code, message, { cause, requestSent: false, endpoint }));
   }
 }

@@ -5,6 +5,7 @@ import type { Decisions } from './decisions.ts';
 import type { Claim, Endpoint } from './endpoint.ts';
 import { LivenessProbe } from './liveness-probe.ts';
 import type { OutlierOptions } from './options.ts';
+import { isOurOwn } from './our-own.ts';
 import { isFailure, type Outcome } from './outcome.ts';
 import { outliersOf } from './outlier-sweep.ts';
 import { maxEjected, type EjectionCause } from './outlier.ts';
@@ -12,8 +13,8 @@ import { isEjectable } from './placement.ts';
 
 /** How long one that hung is waited for, before it is asked on another connection. */
 const HUNG_PROBE_MS = 10_000;
-/** Between two such questions. */
-const HUNG_PAUSE_MS = 1_000;
+/** Between two such questions, and before a connection is tried again that could not be for a reason of our own. */
+const PAUSE_MS = 1_000;
 
 /** What ejections concern. */
 export interface EjectionScope {
@@ -176,7 +177,7 @@ export class Ejections {
   private tryReadmit(endpoint: Endpoint): void {
     const { outlier, pool } = endpoint;
     outlier.ejectedUntilMs = Infinity; // Until the verdict.
-    const settle = (isWell: boolean): void => {
+    const settle = (isWell: boolean, pauseMs: number): void => {
       if (this.isClosed || outlier.ejectedUntilMs !== Infinity) return;
       const nowMs = this.clock.now();
       if (isWell) {
@@ -184,12 +185,12 @@ export class Ejections {
         this.scope.onEjectionsChanged(endpoint);
         this.ejectOverdue();
       } else {
-        outlier.extend(nowMs, outlier.cause === 'hung' ? HUNG_PAUSE_MS : this.options.baseEjectionMs);
+        outlier.extend(nowMs, pauseMs);
       }
       this.schedule();
     };
-    if (outlier.cause === 'hung') this.askUntilItAnswers(endpoint, settle);
-    else pool.probe((error) => settle(error === undefined));
+    if (outlier.cause === 'hung') this.askUntilItAnswers(endpoint, (isWell) => settle(isWell, PAUSE_MS));
+    else pool.probe((error) => settle(error === undefined, isOurOwn(error) ? PAUSE_MS : this.options.baseEjectionMs));
   }
 
   /** One is back: for another one that nobody listens at, and that was the last until now, there is room. */

@@ -1,7 +1,7 @@
 // Asks one address again and again whether it works: our own app before it is registered, suspects before they are dropped.
 import type { Clock, Timer } from '../util/clock.ts';
-import { runProbe } from './health-probe.ts';
-import type { HealthProbe, ProbeTarget } from './health-probe.ts';
+import { NoVerdict, runProbe } from './health-probe.ts';
+import type { HealthProbe, ProbeTarget, Verdict } from './health-probe.ts';
 
 export interface HealthCheckOptions {
   readonly host: string;
@@ -23,11 +23,12 @@ export type HealthState = 'unknown' | 'passing' | 'failing';
 const UNSETTLED_INTERVAL_MS = 200;
 
 /** One probe, as `runProbe`. */
-export type Probe = (clock: Clock, target: ProbeTarget, signal: AbortSignal) => Promise<string | undefined>;
+export type Probe = (clock: Clock, target: ProbeTarget, signal: AbortSignal) => Promise<Verdict>;
 
 /**
  * Probes until `stop`. While the state is not settled (nothing passed yet, or a change is being counted) it asks every
- * 200 ms, or every `intervalMs` where that is shorter; ± 10 % of jitter, so that checks do not march in step.
+ * 200 ms, or every `intervalMs` where that is shorter; ± 10 % of jitter, so that checks do not march in step. A probe without a verdict
+ * changes nothing, and the next one comes as soon.
  */
 export class HealthChecker {
   private readonly clock: Clock;
@@ -79,18 +80,21 @@ export class HealthChecker {
 
   private probe(signal: AbortSignal): void {
     this.ask(this.clock, this.options, signal).then(
-      (failure) => {
+      (verdict) => {
         if (signal.aborted) return;
-        this.settle(failure);
-        this.timer = this.clock.setTimer(this.delayMs() * (0.9 + 0.2 * this.clock.random()), () => this.probe(signal));
+        if (!(verdict instanceof NoVerdict)) this.settle(verdict);
+        else if (this.current === 'unknown') this.lastReason = verdict.reason;
+        const delayMs = this.delayMs(verdict) * (0.9 + 0.2 * this.clock.random());
+        this.timer = this.clock.setTimer(delayMs, () => this.probe(signal));
       },
       () => undefined, // Aborted: `stop` was called.
     );
   }
 
-  private delayMs(): number {
+  private delayMs(verdict: Verdict): number {
     const { intervalMs, failingIntervalMs = UNSETTLED_INTERVAL_MS } = this.options;
-    if (this.streak > 0 || this.current === 'unknown') return Math.min(intervalMs, UNSETTLED_INTERVAL_MS);
+    const isSettled = this.streak === 0 && this.current !== 'unknown' && !(verdict instanceof NoVerdict);
+    if (!isSettled) return Math.min(intervalMs, UNSETTLED_INTERVAL_MS);
     return this.current === 'passing' ? intervalMs : Math.min(intervalMs, failingIntervalMs);
   }
 

@@ -4,6 +4,7 @@ import type { IncomingHttpHeaders } from 'node:http2';
 import { connect } from 'node:net';
 import { causeChain } from '../errors.ts';
 import type { Clock } from '../util/clock.ts';
+import { isOurOwn } from './our-own.ts';
 
 /**
  * What counts as an answer. `tcp`: a connection can be opened. `http`: a GET of `path` gives 2xx or 3xx.
@@ -21,8 +22,21 @@ export interface ProbeTarget {
   readonly timeoutMs: number;
 }
 
-/** One probe: undefined where it passed, else what went wrong. Rejects only when `signal` aborts. */
-export async function runProbe(clock: Clock, target: ProbeTarget, signal: AbortSignal): Promise<string | undefined> {
+/** The address could not be asked, for a reason of our own: that says nothing of it. */
+export class NoVerdict {
+  /** For people. */
+  readonly reason: string;
+
+  constructor(reason: string) {
+    this.reason = reason;
+  }
+}
+
+/** Of one probe: undefined where it passed, else what went wrong. */
+export type Verdict = string | NoVerdict | undefined;
+
+/** One probe. Rejects only when `signal` aborts. */
+export async function runProbe(clock: Clock, target: ProbeTarget, signal: AbortSignal): Promise<Verdict> {
   // A signal of its own, not AbortSignal.any: what a socket hangs on a signal is kept for as long as that lives.
   const own = new AbortController();
   const onAbort = (): void => own.abort(signal.reason);
@@ -34,7 +48,8 @@ export async function runProbe(clock: Clock, target: ProbeTarget, signal: AbortS
     return undefined;
   } catch (error) {
     if (signal.aborted) throw error;
-    return causeChain(own.signal.aborted ? own.signal.reason : error);
+    const why: unknown = own.signal.aborted ? own.signal.reason : error;
+    return isOurOwn(why) ? new NoVerdict(causeChain(why)) : causeChain(why);
   } finally {
     timer.cancel();
     signal.removeEventListener('abort', onAbort);

@@ -272,9 +272,10 @@ export class Pool implements ConnectionOwner, DialListener, Starved {
     return 1 - MAX_AGE_JITTER + 2 * MAX_AGE_JITTER * this.clock.random();
   }
 
-  private dialFailed({ cause }: ProxyError): void {
+  private dialFailed({ code, cause }: ProxyError): void {
     this.dialing--;
     this.load.onDialFailed();
+    if (code === 'PF_OVERFLOW') return; // Nobody was asked.
     this.isRefused = cause instanceof Error && REFUSALS.has((cause as NodeJS.ErrnoException).code);
   }
 

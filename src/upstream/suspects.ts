@@ -2,6 +2,7 @@
 import type { ProxyError } from '../errors.ts';
 import type { Clock, Timer } from '../util/clock.ts';
 import type { Endpoint } from './endpoint.ts';
+import { isOurOwn } from './our-own.ts';
 
 /** Between two rounds, in ms, ± 20 %. */
 const INTERVAL_MS = 1_000;
@@ -62,6 +63,7 @@ export class SuspectProber {
   };
 
   private settle(endpoint: Endpoint, probed: Probed, error: ProxyError | undefined): void {
+    if (isOurOwn(error)) return; // No verdict: the next round asks again.
     probed.failures = error === undefined ? 0 : probed.failures + 1;
     if (probed.failures < FAILURES) return;
     this.probed.delete(endpoint);

@@ -233,6 +233,8 @@ export class FakeNetwork {
   readonly exchanges: FakeExchange[] = [];
   /** Addresses that refuse connections. */
   readonly refusing = new Set<string>();
+  /** This process has no descriptor left. */
+  isExhausted = false;
   /** Called for each request sent; by default the test looks at `exchanges`. */
   onSent: ((exchange: FakeExchange) => void) | undefined = undefined;
   isPatient = false;
@@ -269,6 +271,12 @@ export class FakeNetwork {
 
   private settle({ target, owner, listener }: PendingDial): void {
     const endpoint = target.address;
+    if (this.isExhausted) {
+      const cause = Object.assign(new Error(`connect EMFILE ${endpoint}`), { code: 'EMFILE' });
+      const message = `endpoint ${endpoint}: no connection`;
+      listener.onConnectFailed(new ProxyError('PF_OVERFLOW', message, { cause, requestSent: false, endpoint }));
+      return;
+    }
     if (this.refusing.has(endpoint)) {
       const cause = Object.assign(new Error(`connect ECONNREFUSED ${endpoint}`), { code: 'ECONNREFUSED' });
       const message = `endpoint ${endpoint}: no connection`;

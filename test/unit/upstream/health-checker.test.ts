@@ -4,10 +4,10 @@ import { createServer as createHttp2Server } from 'node:http2';
 import { createServer as createTcpServer, Socket } from 'node:net';
 import type { AddressInfo, Server } from 'node:net';
 import { queryObjects } from 'node:v8';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { HealthChecker } from '../../../src/upstream/health-checker.ts';
-import { runProbe } from '../../../src/upstream/health-probe.ts';
-import type { HealthProbe } from '../../../src/upstream/health-probe.ts';
+import { NoVerdict, runProbe } from '../../../src/upstream/health-probe.ts';
+import type { HealthProbe, Verdict } from '../../../src/upstream/health-probe.ts';
 import { systemClock } from '../../../src/util/clock.ts';
 import { closedPort } from '../../support/closed-port.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
@@ -19,7 +19,7 @@ async function listening(server: Server): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-function probe(port: number, what: HealthProbe, timeoutMs = 2_000): Promise<string | undefined> {
+function probe(port: number, what: HealthProbe, timeoutMs = 2_000): Promise<Verdict> {
   return runProbe(systemClock, { host: '127.0.0.1', port, probe: what, timeoutMs }, new AbortController().signal);
 }
 
@@ -78,6 +78,25 @@ describe('runProbe', () => {
     expect(getEventListeners(signal, 'abort')).toEqual([]);
   });
 
+  it('gives no verdict where this process has no descriptor left', async () => {
+    const spy = vi.spyOn(Socket.prototype, 'connect').mockImplementation(function (this: Socket) {
+      const error = new Error('connect EMFILE 127.0.0.1:80 - Local (undefined:undefined)');
+      process.nextTick(() => this.destroy(Object.assign(error, { code: 'EMFILE', syscall: 'connect' })));
+      return this;
+    });
+    onTestFinished(() => spy.mockRestore());
+    const probes: readonly HealthProbe[] = [
+      { kind: 'tcp' },
+      { kind: 'http', path: '/' },
+      { kind: 'grpc', service: '' },
+    ];
+    for (const what of probes) {
+      const found = await probe(80, what);
+      expect(found).toBeInstanceOf(NoVerdict);
+      expect((found as NoVerdict).reason).toContain('EMFILE');
+    }
+  });
+
   it('gives up after its timeout when nothing answers', async () => {
     const port = await listening(createServer(() => undefined));
     expect(await probe(port, { kind: 'http', path: '/' }, 50)).toContain('no answer within 50 ms');
@@ -126,6 +145,39 @@ describe('HealthChecker', () => {
     status = 200;
     await until('it passes again', () => checker.state === 'passing');
     expect(states).toEqual(['passing', 'failing', 'passing']);
+  });
+
+  it('holds nothing against an address that it could not ask, and asks again soon', async () => {
+    const clock = new FakeClock();
+    const asked: number[] = [];
+    let verdict: Verdict = new NoVerdict('connect EMFILE');
+    const states: string[] = [];
+    const checker = new HealthChecker(
+      clock,
+      { host: '-', port: 0, probe: { kind: 'tcp' }, intervalMs: 5_000, timeoutMs: 500, rise: 2, fall: 3 },
+      (state) => states.push(state),
+      () => {
+        asked.push(clock.now());
+        return Promise.resolve(verdict);
+      },
+    );
+    onTestFinished(() => checker.stop());
+    checker.start();
+    await clock.advance(1_000);
+    expect([checker.state, checker.reason]).toEqual(['unknown', 'connect EMFILE']);
+    verdict = undefined;
+    await clock.advance(6_000);
+    verdict = 'refused';
+    const { length } = asked;
+    for (let ms = 0; ms < 10_000 && checker.contradicted < 2; ms += 10) await clock.advance(10);
+    expect(asked.length).toBe(length + 2);
+    verdict = new NoVerdict('connect EMFILE');
+    await clock.advance(10_000);
+    expect(asked.length).toBeGreaterThan(length + 40);
+    expect([checker.contradicted, checker.reason]).toEqual([2, 'refused']);
+    verdict = 'refused';
+    await clock.advance(250);
+    expect(states).toEqual(['passing', 'failing']);
   });
 
   it('leaves no timer behind when it is stopped', async () => {

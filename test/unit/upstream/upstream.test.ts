@@ -305,6 +305,17 @@ describe('suspects that fail by traffic', () => {
     network.settleDials();
   });
 
+  it('are not reported while this process has no descriptor left, which says nothing of them', async () => {
+    await turns();
+    network.isExhausted = true;
+    await clock.advance(10_000);
+    expect(watch.failedProbes).toEqual([]);
+    network.isExhausted = false;
+    network.refusing.add('10.0.0.2:80');
+    await clock.advance(2_400);
+    expect(watch.failedProbes).toEqual(['orders-2']);
+  });
+
   it('are reported at once where another service answers there', () => {
     for (const endpoint of upstream.endpoints) upstream.eject(endpoint, 'misdirected');
     expect(watch.failedProbes).toEqual(suspects);
@@ -344,6 +355,18 @@ describe('an endpoint that refuses connections', () => {
     expect(endpoint?.outlier.isEjected).toBe(false);
     for (let i = 0; i < 30; i++) await sendAndSettle();
     expect(addressesPicked().slice(-30)).toContain('10.0.0.1:80');
+  });
+
+  it('is tried again soon where this process had no descriptor left, which says nothing of it', async () => {
+    for (let i = 0; i < 60; i++) await sendAndSettle();
+    const [endpoint] = upstream.endpoints;
+    network.isExhausted = true;
+    await clock.advance(5_010);
+    expect([endpoint?.outlier.isEjected, endpoint?.pool.isRefused]).toEqual([true, true]);
+    network.isExhausted = false;
+    network.refusing.clear();
+    await clock.advance(1_010);
+    expect(endpoint?.outlier.isEjected).toBe(false);
   });
 
   it('is out again at the first failure after it was let back in', async () => {
