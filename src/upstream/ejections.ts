@@ -39,7 +39,8 @@ interface Count {
  * At most `maxEjected` are left out at the same time, so that what befalls all does not end with all traffic on one. Where
  * connections are refused there is nothing to spare: all of those may be out. Never the last one.
  * An ejection ends when its time is over and a connection can be opened; where it cannot, that is tried again every
- * `baseEjectionMs`. One that hung has to answer: its kernel opens connections all the same.
+ * `baseEjectionMs`. One that hung has to answer: its kernel opens connections all the same. Where it answers requests alone, one
+ * that reaches it all the same ends the ejection; after `maxEjectionMs` a connection is enough, so that one can.
  * Where an update leaves more ejected than `maxEjected`, those that would be back first are back at once.
  */
 export class Ejections {
@@ -72,6 +73,7 @@ export class Ejections {
       this.comeback.failed();
     }
     if (outcome === 'success') {
+      if (outlier.isEjectedFor('hung') && startedAtMs >= outlier.ejectedAtMs) this.readmit(endpoint);
       outlier.succeeded(nowMs);
       if (status >= 500) outlier.noteFailure();
     } else if (isFailure(outcome) && !outlier.isOutdated(startedAtMs)) {
@@ -99,7 +101,7 @@ export class Ejections {
     this.scope.onEjectionsChanged(endpoint);
   }
 
-  /** Its active check passes again. */
+  /** It has proved that it is well: its active check passes again, or it has not hung. */
   readmit(endpoint: Endpoint): void {
     if (this.isClosed || !endpoint.outlier.isEjected) return;
     this.letIn(endpoint, this.clock.now());
@@ -140,6 +142,8 @@ export class Ejections {
 
   private letIn(endpoint: Endpoint, nowMs: number): void {
     this.ejected.delete(endpoint);
+    this.probes.get(endpoint)?.cancel();
+    this.probes.delete(endpoint);
     endpoint.outlier.readmit(nowMs);
   }
 
@@ -176,6 +180,8 @@ export class Ejections {
 
   private tryReadmit(endpoint: Endpoint): void {
     const { outlier, pool } = endpoint;
+    const isHung = outlier.cause === 'hung';
+    const hasToAnswer = isHung && this.clock.now() - outlier.ejectedAtMs < this.options.maxEjectionMs;
     outlier.ejectedUntilMs = Infinity; // Until the verdict.
     const settle = (isWell: boolean, pauseMs: number): void => {
       if (this.isClosed || outlier.ejectedUntilMs !== Infinity) return;
@@ -189,8 +195,12 @@ export class Ejections {
       }
       this.schedule();
     };
-    if (outlier.cause === 'hung') this.askUntilItAnswers(endpoint, (isWell) => settle(isWell, PAUSE_MS));
-    else pool.probe((error) => settle(error === undefined, isOurOwn(error) ? PAUSE_MS : this.options.baseEjectionMs));
+    if (hasToAnswer) this.askUntilItAnswers(endpoint, (isWell) => settle(isWell, PAUSE_MS));
+    else {
+      pool.probe((error) => {
+        settle(error === undefined, isHung || isOurOwn(error) ? PAUSE_MS : this.options.baseEjectionMs);
+      });
+    }
   }
 
   /** One is back: for another one that nobody listens at, and that was the last until now, there is room. */

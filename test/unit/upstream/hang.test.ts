@@ -218,6 +218,64 @@ describe('an endpoint that has stopped', () => {
   });
 });
 
+describe('an endpoint that answers requests, but no question', () => {
+  /** It is ejected after one request that took long. @returns the exchange of that. */
+  async function ejectMute(): Promise<FakeExchange> {
+    network.onSent = (exchange) => {
+      const { method } = exchange.request;
+      if (method !== 'OPTIONS') serve(exchange);
+      else if (exchange.connection.target.address !== A) exchange.answer(404);
+    };
+    open();
+    await learn();
+    const slow = await hold('POST', A);
+    await pass(300);
+    expect(endpoint(A).outlier.isEjectedFor('hung')).toBe(true);
+    const exchange = network.exchanges.find(({ request }) => request === slow.request);
+    if (exchange === undefined) throw new Error('it was not sent');
+    return exchange;
+  }
+
+  it('is back with a success of a request that began after its ejection, not with an older one', async () => {
+    const older = await ejectMute();
+    older.answer();
+    await turns();
+    expect(endpoint(A).outlier.isEjected).toBe(true);
+    await pass(1_000);
+    expect(questions().filter(({ connection }) => connection.isOpen)).toHaveLength(1);
+    // As a last resort.
+    const claim = endpoint(A).claim(clock.now());
+    await pass(5);
+    claim.settle('success', clock.now());
+    await turns();
+    expect(endpoint(A).outlier.isEjected).toBe(false);
+    expect(questions().filter(({ connection }) => connection.isOpen && connection.exchange !== undefined)).toEqual([]);
+    const { length } = questions();
+    await pass(15_000);
+    expect(questions()).toHaveLength(length);
+  });
+
+  it('is let in on probation once it was out for `maxEjection`', async () => {
+    await ejectMute();
+    await pass(110_000);
+    expect(endpoint(A).outlier.isEjected).toBe(true);
+    await pass(25_000);
+    expect(endpoint(A).outlier.isEjected).toBe(false);
+    endpoint(A).claim(clock.now()).settle('reset', clock.now());
+    expect(endpoint(A).outlier.isEjectedFor('hung')).toBe(true);
+  });
+
+  it('is not let in then where no connection can be opened', async () => {
+    await ejectMute();
+    network.refusing.add(A);
+    await pass(130_000);
+    expect(endpoint(A).outlier.isEjected).toBe(true);
+    network.refusing.clear();
+    await pass(1_500);
+    expect(endpoint(A).outlier.isEjected).toBe(false);
+  });
+});
+
 describe('a request that takes long', () => {
   it('is executed once where its endpoint answers that it lives', async () => {
     open();
@@ -403,11 +461,13 @@ async function settled(sent: Sent): Promise<Sent> {
   return sent;
 }
 
-/** A request that its endpoint leaves unanswered, while it answers all others. */
-async function hold(method: string): Promise<Sent> {
+/** A request that its endpoint leaves unanswered, while it answers all others. @param address whichever, where there is none. */
+async function hold(method: string, address?: string): Promise<Sent> {
   const answering = serve;
-  serve = () => undefined;
-  const sent = send(method);
+  serve = (exchange) => {
+    if (address !== undefined && exchange.connection.target.address !== address) exchange.answer();
+  };
+  const sent = address === undefined ? send(method) : await sendTo(address, method);
   await turns();
   serve = answering;
   return sent;
