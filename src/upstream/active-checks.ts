@@ -10,6 +10,8 @@ import { ProbeSlots } from './probe-slots.ts';
 export interface CheckScope {
   /** It is well, or unhealthy, from now on. */
   onChecked(endpoint: Endpoint, isWell: boolean): void;
+  /** It is well, once more. @param startedAtMs monotonic; of the check that says so. */
+  onPassed(endpoint: Endpoint, startedAtMs: number): void;
 }
 
 /** Between two checks of an endpoint that is out, at most. */
@@ -45,7 +47,8 @@ export class ActiveChecks {
     const { host, port } = endpoint.instance;
     const options = { host, port, ...this.options, failingIntervalMs: FAILING_INTERVAL_MS };
     const onChange = (): void => this.scope.onChecked(endpoint, checker.state === 'passing');
-    const checker = new HealthChecker(this.clock, options, onChange, this.ask);
+    const onPassed = (startedAtMs: number): void => this.scope.onPassed(endpoint, startedAtMs);
+    const checker = new HealthChecker(this.clock, options, onChange, this.ask, onPassed);
     endpoint.check = new ActiveCheck(checker, this.options);
     this.checked.add(endpoint);
     checker.start();

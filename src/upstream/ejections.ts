@@ -101,11 +101,18 @@ export class Ejections {
     this.scope.onEjectionsChanged(endpoint);
   }
 
-  /** It has proved that it is well: its active check passes again, or it has not hung. */
+  /** A check that began at `startedAtMs` has passed. That refutes an older ejection for want of answers. */
+  passed(endpoint: Endpoint, startedAtMs: number): void {
+    const { outlier } = endpoint;
+    if (outlier.isUnanswered && startedAtMs >= outlier.ejectedAtMs) this.readmit(endpoint);
+  }
+
+  /** Whatever it was ejected for: it is well again. */
   readmit(endpoint: Endpoint): void {
     if (this.isClosed || !endpoint.outlier.isEjected) return;
     this.letIn(endpoint, this.clock.now());
     this.scope.onEjectionsChanged(endpoint);
+    this.ejectOverdue();
   }
 
   /** After an update of the list. @returns those that are back; the caller builds its picker afterwards. */
@@ -185,14 +192,8 @@ export class Ejections {
     outlier.ejectedUntilMs = Infinity; // Until the verdict.
     const settle = (isWell: boolean, pauseMs: number): void => {
       if (this.isClosed || outlier.ejectedUntilMs !== Infinity) return;
-      const nowMs = this.clock.now();
-      if (isWell) {
-        this.letIn(endpoint, nowMs);
-        this.scope.onEjectionsChanged(endpoint);
-        this.ejectOverdue();
-      } else {
-        outlier.extend(nowMs, pauseMs);
-      }
+      if (isWell) this.readmit(endpoint);
+      else outlier.extend(this.clock.now(), pauseMs);
       this.schedule();
     };
     if (hasToAnswer) this.askUntilItAnswers(endpoint, (isWell) => settle(isWell, PAUSE_MS));

@@ -35,22 +35,26 @@ export class HealthChecker {
   private readonly options: HealthCheckOptions;
   private readonly onChange: (state: HealthState, reason: string) => void;
   private readonly ask: Probe;
+  private readonly onPassed: ((startedAtMs: number) => void) | undefined;
   private timer: Timer | undefined = undefined;
   private stopped: AbortController | undefined = undefined;
   private streak = 0;
   private current: HealthState = 'unknown';
   private lastReason = 'not checked yet';
 
+  /** @param onPassed told of each probe that leaves the state at `passing`, with the monotonic ms at which it was due. */
   constructor(
     clock: Clock,
     options: HealthCheckOptions,
     onChange: (state: HealthState, reason: string) => void,
     ask: Probe = runProbe,
+    onPassed?: (startedAtMs: number) => void,
   ) {
     this.clock = clock;
     this.options = options;
     this.onChange = onChange;
     this.ask = ask;
+    this.onPassed = onPassed;
   }
 
   get state(): HealthState {
@@ -79,11 +83,13 @@ export class HealthChecker {
   }
 
   private probe(signal: AbortSignal): void {
+    const startedAtMs = this.clock.now();
     this.ask(this.clock, this.options, signal).then(
       (verdict) => {
         if (signal.aborted) return;
         if (!(verdict instanceof NoVerdict)) this.settle(verdict);
         else if (this.current === 'unknown') this.lastReason = verdict.reason;
+        if (verdict === undefined && this.current === 'passing') this.onPassed?.(startedAtMs);
         const delayMs = this.delayMs(verdict) * (0.9 + 0.2 * this.clock.random());
         this.timer = this.clock.setTimer(delayMs, () => this.probe(signal));
       },

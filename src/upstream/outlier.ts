@@ -48,6 +48,8 @@ export class OutlierRecord {
   ejectedUntilMs: number | undefined = undefined;
   ejectedAtMs = 0;
   cause: EjectionCause = 'failures';
+  /** It was ejected for want of answers alone: a check that passes refutes that. */
+  isUnanswered = false;
   /** What it was ejected for, in words; completes "ejected, after …". */
   reason = '';
   /** Ejections in all. */
@@ -129,6 +131,7 @@ export class OutlierRecord {
     this.level = Math.max(0, this.level - Math.floor(wellMs / Math.max(1, baseEjectionMs)));
     this.cause = cause;
     this.reason = reason;
+    this.isUnanswered = UNANSWERED.has(cause) && this.consecutiveGatewayErrors === 0;
     this.ejectedAtMs = nowMs;
     const ownMs = Math.min(maxEjectionMs, baseEjectionMs * 2 ** Math.min(this.level, 30));
     const askedMs = Math.min(maxEjectionMs, this.askedUntilMs - nowMs);
@@ -193,6 +196,9 @@ export class OutlierRecord {
     }
   }
 }
+
+/** Causes that answers do not speak of, unless some of the failures were answers. */
+const UNANSWERED: ReadonlySet<EjectionCause> = new Set(['failures', 'local-errors', 'hung']);
 
 /** What one failure on probation is: again what the ejection was for, a failure like others, or nothing special. */
 const PROBATION: Readonly<Record<EjectionCause, 'kept' | 'failure' | 'none'>> = {

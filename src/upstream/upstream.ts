@@ -212,6 +212,12 @@ export class Upstream implements ForwardTarget, EndpointOwner, EjectionScope, Ha
     this.onEjectionsChanged(endpoint);
   }
 
+  onPassed(endpoint: Endpoint, startedAtMs: number): void {
+    // A kernel opens connections also for a process that has hung.
+    if (this.options.health?.probe.kind === 'tcp' && endpoint.outlier.isEjectedFor('hung')) return;
+    this.ejections.passed(endpoint, startedAtMs);
+  }
+
   onEjectionsChanged(endpoint: Endpoint): void {
     this.touched.add(endpoint);
     if (this.byId.size <= REBUILD_AT_ONCE) this.rebuild();

@@ -1,8 +1,10 @@
 // Active checks of endpoints, against real servers: who fails is picked last, and is back when it passes.
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { describeEndpoint } from '../../../src/upstream/describe.ts';
+import type { Endpoint } from '../../../src/upstream/endpoint.ts';
 import { HealthChecker } from '../../../src/upstream/health-checker.ts';
-import type { CheckOptions } from '../../../src/upstream/options.ts';
+import { UPSTREAM_DEFAULTS, type CheckOptions } from '../../../src/upstream/options.ts';
+import type { Outcome } from '../../../src/upstream/outcome.ts';
 import { ProbeSlots } from '../../../src/upstream/probe-slots.ts';
 import { Upstream } from '../../../src/upstream/upstream.ts';
 import { systemClock } from '../../../src/util/clock.ts';
@@ -19,15 +21,26 @@ const CHECK: CheckOptions = {
   fall: 2,
 };
 
-/** An upstream over real servers, each of which says by `statuses` whether it is well. */
+/** Ejections that end by a check alone, as long as a test lasts. */
+const LONG_EJECTIONS = { ...UPSTREAM_DEFAULTS.outlier, baseEjectionMs: 3_600_000, maxEjectionMs: 3_600_000 };
+
+/** An upstream over real servers, each of which says by `statuses` whether it is well; those in `held` answer when told. */
 async function open(size: number, health = CHECK) {
   const statuses = Array.from({ length: size }, () => 200);
+  const held = new Map<number, (() => void)[]>();
   const apps = await Promise.all(
-    statuses.map((_, index) => startApp((_request, response) => response.writeHead(statuses[index] ?? 200).end())),
+    statuses.map((_, index) =>
+      startApp((_request, response) => {
+        const answer = (): void => void response.writeHead(statuses[index] ?? 200).end();
+        const waiting = held.get(index);
+        if (waiting === undefined) answer();
+        else waiting.push(answer);
+      }),
+    ),
   );
   const watch = new FakeWatch();
   const upstream = new Upstream(
-    { name: 'orders', key: ORDERS, options: optionsWith({ health }), isKnown: true },
+    { name: 'orders', key: ORDERS, options: optionsWith({ health, outlier: LONG_EJECTIONS }), isKnown: true },
     { clock: systemClock, connect: new FakeNetwork(systemClock).connect, watch: watch.service },
   );
   onTestFinished(() => upstream.close());
@@ -46,7 +59,7 @@ async function open(size: number, health = CHECK) {
     }
     return ids;
   };
-  return { apps, statuses, upstream, endpoints, watch, list, why, picked };
+  return { apps, statuses, held, upstream, endpoints, watch, list, why, picked };
 }
 
 describe('an endpoint whose check fails', () => {
@@ -75,7 +88,7 @@ describe('an endpoint whose check fails', () => {
     const { statuses, why, endpoints } = await open(3);
     const [endpoint = never()] = endpoints;
     await until('it was asked', () => endpoint.check?.checker.state === 'passing');
-    for (let n = 0; n < 5; n++) endpoint.claim(systemClock.now()).settle('connect-failed', systemClock.now());
+    fail(endpoint, 'gateway-error');
     expect(why(0)).toMatch(/^ejected/);
     statuses[0] = 500;
     await until('it is out', () => why(0).startsWith('unhealthy'));
@@ -94,6 +107,61 @@ describe('an endpoint whose check fails', () => {
     await until('the other is asked', () => (apps[1]?.requests.length ?? 0) > others + 5);
     expect(apps[0]?.requests.length).toBeLessThanOrEqual(before + 1);
     upstream.close();
+  });
+});
+
+describe('an endpoint that is ejected by traffic while its check passes all along', () => {
+  it('is back, on probation, with a check that began afterwards: not with one that was on its way', async () => {
+    const { apps, held, endpoints, why } = await open(3);
+    const [endpoint = never()] = endpoints;
+    await until('it was asked', () => endpoint.check?.checker.state === 'passing');
+    const waiting: (() => void)[] = [];
+    held.set(0, waiting);
+    await until('a check is on its way', () => waiting.length === 1);
+    fail(endpoint, 'connect-failed');
+    waiting[0]?.();
+    await until('the next is on its way', () => waiting.length === 2);
+    expect(endpoint.outlier.isEjectedFor('local-errors')).toBe(true);
+    waiting[1]?.();
+    await until('it is back', () => why(0) === 'picked');
+    // Now it answers, but badly.
+    fail(endpoint, 'gateway-error', 1);
+    held.clear();
+    waiting.slice(2).forEach((answer) => answer());
+    const before = apps[0]?.requests.length ?? 0;
+    await until('it was asked again', () => (apps[0]?.requests.length ?? 0) > before + 3);
+    expect(endpoint.outlier.isEjected).toBe(true);
+  });
+
+  it('stays out for what its answers were judged by, of which a check says nothing', async () => {
+    const { apps, endpoints, upstream } = await open(6);
+    const [gateway = never(), mixed = never(), slow = never()] = endpoints;
+    await until('all were asked', () => endpoints.every(({ check }) => check?.checker.state === 'passing'));
+    fail(gateway, 'gateway-error');
+    fail(mixed, 'gateway-error', 1);
+    fail(mixed, 'connect-failed', 4);
+    upstream.eject(slow, 'latency');
+    const before = apps.map(({ requests }) => requests.length);
+    await until('all were asked again', () => apps.every((app, n) => app.requests.length > (before[n] ?? 0) + 3));
+    expect(endpoints.map(({ outlier }) => outlier.isEjected)).toEqual([true, true, true, false, false, false]);
+  });
+
+  it('as hung, is back when it answers a check, and not for an opened connection', async () => {
+    for (const [probe, isBack] of [
+      [CHECK.probe, true],
+      [{ kind: 'tcp' }, false],
+    ] as const) {
+      const { apps, endpoints, upstream } = await open(3, { ...CHECK, probe });
+      const [endpoint = never()] = endpoints;
+      let checks = 0;
+      apps[0]?.server.on('connection', () => checks++);
+      await until('it was asked', () => endpoint.check?.checker.state === 'passing');
+      upstream.onHung(endpoint);
+      expect(endpoint.outlier.isEjectedFor('hung')).toBe(true);
+      const before = checks;
+      await until('it was asked again', () => checks > before + 3);
+      expect(endpoint.outlier.isEjected).toBe(!isBack);
+    }
   });
 });
 
@@ -154,6 +222,11 @@ describe('slots for checks', () => {
     await Promise.all([slots.run(new AbortController().signal, () => Promise.resolve())]);
   });
 });
+
+/** As many as eject it, unless said otherwise. */
+function fail(endpoint: Endpoint, outcome: Outcome, times = 5): void {
+  for (let n = 0; n < times; n++) endpoint.claim(systemClock.now()).settle(outcome, systemClock.now());
+}
 
 function never(): never {
   throw new Error('there is no endpoint');
