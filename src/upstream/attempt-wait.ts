@@ -3,7 +3,7 @@ import type { ProxyRequest } from '../http/message.ts';
 import { Deadline, type DeadlineOwner } from '../util/deadline-list.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { Forwarder } from './forward-target.ts';
-import type { SilenceWaiter } from './hang-watch.ts';
+import { FIRST_PATIENCE_MS, type SilenceWaiter } from './hang-watch.ts';
 
 /** An attempt, as its wait sees it; `onDeadline` calls `passed`. */
 export interface WaitingAttempt extends DeadlineOwner {
@@ -61,6 +61,16 @@ export class AttemptWait extends Deadline implements SilenceWaiter {
       forwarder.deadlinesFor(0)?.arm(this, sinceMs);
       forwarder.target.hangs?.ask(endpoint, this);
     }
+  }
+
+  /**
+   * The request's own deadline is the endpoint's fault only where the endpoint had most of that time, and as much as answers
+   * take: a caller may ask for less than anybody can do.
+   */
+  wasLong(nowMs: number): boolean {
+    const { request, forwarder } = this;
+    const sinceMs = Math.max(this.startedAtMs, request.answerableSinceMs(request.body.received) ?? nowMs);
+    return nowMs - sinceMs >= Math.max(request.timeoutMs / 2, forwarder.target.hangs?.usualMs ?? FIRST_PATIENCE_MS);
   }
 
   /** Looks again, but later each time: what takes a minute is not asked about ten times a second. */

@@ -284,12 +284,7 @@ export class ForwardAttempt
     }
     const cause = failure ?? error; // Without the first: it broke off within an answer that a layer held back.
     if (cause === undefined) return 'cancelled';
-    // The request's own deadline is the endpoint's fault only where the endpoint had most of that time.
-    if (cause === this.request.aborted && cause.code === 'PF_TIMEOUT') {
-      const { target } = this.forwarder;
-      const heldMs = nowMs - (this.claim?.startedAtMs ?? 0);
-      return heldMs >= target.options.timeout.requestMs / 2 ? 'timeout' : 'cancelled';
-    }
+    if (cause === this.request.aborted && cause.code === 'PF_TIMEOUT' && !this.wait.wasLong(nowMs)) return 'cancelled';
     return outcomeOfError(cause);
   }
 }

@@ -19,7 +19,7 @@ export interface HangScope {
 }
 
 /** Before enough answers have come to know what is normal, in ms. */
-const FIRST_PATIENCE_MS = 250;
+export const FIRST_PATIENCE_MS = 250;
 /** Answers that are enough. */
 const ENOUGH = 32;
 /** What is normal is looked at again after so many answers. */
@@ -75,6 +75,11 @@ export class HangWatch {
   /** What answers of this upstream take to their heads; undefined before enough have come. @param q 0..1. @returns ms, at most half too long. */
   quantileMs(q: number): number | undefined {
     return this.timeToHead.size < ENOUGH ? undefined : this.timeToHead.quantile(q);
+  }
+
+  /** What answers of this upstream take to their heads, all but a few, in ms. */
+  get usualMs(): number {
+    return Math.max(MIN_PATIENCE_MS, this.quantileMs(0.99) ?? FIRST_PATIENCE_MS);
   }
 
   /** Nothing came from `endpoint` for as long as `waiter` had patience. */

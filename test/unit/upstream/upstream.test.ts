@@ -773,6 +773,40 @@ describe('deadlines', () => {
     expect(upstream.outcomes).toMatchObject({ timeout: 1, cancelled: 1 });
   });
 
+  /** Both copies leave requests of such a caller unanswered; gives what became of so many. */
+  async function sendWithin(timeout: readonly [string, string], count: number): Promise<void> {
+    for (let sent = 0; sent < count; sent++) {
+      const request = makeRequest('GET', Body.empty, clock.now());
+      request.headers.append(...timeout);
+      handle(request).catch(() => undefined);
+      await turns();
+      await clock.advance(1_200);
+    }
+  }
+
+  it('holds a deadline of the caller against the endpoint that had most of that time', async () => {
+    open({ timeout: { ...UPSTREAM_DEFAULTS.timeout, hang: 'off' } });
+    watch.give([instance(1), instance(2)]);
+    await sendWithin(['grpc-timeout', '1S'], 20);
+    expect(upstream.outcomes).toMatchObject({ timeout: 20, cancelled: 0 });
+    expect([...upstream.endpoints].filter(({ outlier }) => outlier.isEjected)).toHaveLength(1);
+  });
+
+  it('holds a deadline that is shorter than answers take against nobody', async () => {
+    open({ timeout: { ...UPSTREAM_DEFAULTS.timeout, hang: 4_000 } });
+    watch.give([instance(1), instance(2)]);
+    await sendWithin(['x-request-timeout-ms', '1'], 20);
+    network.onSent = (exchange) => void clock.setTimer(600, () => exchange.answer());
+    for (let count = 0; count < 32; count++) send();
+    await turns();
+    await clock.advance(600);
+    network.onSent = undefined;
+    await sendWithin(['x-request-timeout-ms', '500'], 20);
+    expect(upstream.outcomes).toMatchObject({ success: 32, timeout: 0, cancelled: 40 });
+    await sendWithin(['grpc-timeout', '1S'], 1);
+    expect(upstream.outcomes.timeout).toBe(1);
+  });
+
   it('leaves no deadline behind', async () => {
     open();
     watch.give([instance(1)]);
