@@ -24,9 +24,11 @@ export class LivenessProbe implements ConnectionWaiter, ExchangeReceiver {
   private readonly done: (liveness: Liveness) => void;
   private timer: Timer | undefined = undefined;
   private exchange: Exchange | undefined = undefined;
+  /** Since `limitMs` ago, or less. */
+  private wasAsked = false;
   private isOver = false;
 
-  /** @param done told once, after at most about `limitMs`; not at all where `cancel` came first. */
+  /** @param done told once, after at most about twice `limitMs`; not at all where `cancel` came first. */
   constructor(endpoint: Endpoint, clock: Clock, limitMs: number, done: (liveness: Liveness) => void) {
     this.endpoint = endpoint;
     this.clock = clock;
@@ -36,8 +38,9 @@ export class LivenessProbe implements ConnectionWaiter, ExchangeReceiver {
 
   /** Asks. `done` may be told before this returns. */
   start(): void {
-    this.timer = this.clock.setTimer(this.limitMs, () => this.settle('silent'));
+    this.timer = this.clock.setTimer(this.limitMs, this.onLimit);
     this.endpoint.pool.acquire(this, 'fresh', this.clock.now());
+    this.wasAsked = this.isAsked;
   }
 
   cancel(): void {
@@ -85,6 +88,23 @@ export class LivenessProbe implements ConnectionWaiter, ExchangeReceiver {
   }
 
   onEnd(): void {}
+
+  /** A dial of its own is on the way, or the question: it is the endpoint's turn. */
+  private get isAsked(): boolean {
+    return this.exchange !== undefined || this.endpoint.pool.isDialingFor(this);
+  }
+
+  private readonly onLimit = (): void => {
+    if (!this.isAsked) {
+      this.settle('unknown');
+    } else if (this.wasAsked) {
+      this.settle('silent');
+    } else {
+      // Part of that time went by in our own pool: the endpoint has all of it once more.
+      this.wasAsked = true;
+      this.timer = this.clock.setTimer(this.limitMs, this.onLimit);
+    }
+  };
 
   private settle(liveness: Liveness): void {
     if (this.isOver) return;

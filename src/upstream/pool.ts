@@ -100,6 +100,12 @@ export class Pool implements ConnectionOwner, DialListener, Starved {
     this.load.pending -= length - this.waiting.length;
   }
 
+  /** It waits, and for a dial that is on its way, not for room. */
+  isDialingFor(waiter: ConnectionWaiter): boolean {
+    const index = this.waiting.findIndex((entry) => entry.waiter === waiter);
+    return index >= 0 && index < this.dialing;
+  }
+
   /** Connections that wait for a request. */
   get idleSize(): number {
     return this.idle.size;

@@ -14,7 +14,7 @@ import { FakeNetwork, FakeWatch, instance, makeRequest, optionsWith, ORDERS, tur
 import type { FakeExchange } from './fakes.ts';
 
 const A = '10.0.0.1:80';
-const { timeout: TIMEOUT, retry: RETRY } = UPSTREAM_DEFAULTS;
+const { timeout: TIMEOUT, retry: RETRY, connect: CONNECT } = UPSTREAM_DEFAULTS;
 
 let clock: FakeClock;
 let network: FakeNetwork;
@@ -289,6 +289,50 @@ describe('a request that takes long', () => {
     // After 100, 300, 700 and 1,500 ms.
     expect(questions().filter(({ connection }) => connection.target.address === A)).toHaveLength(4);
     expect(endpoint(A).outlier.isEjected).toBe(false);
+  });
+
+  it('is executed once where all connections are in use, and the endpoint cannot be asked', async () => {
+    open({ connect: { ...CONNECT, max: 4 } }, 2);
+    await learn();
+    serve = (exchange) => void clock.setTimer(1_000, () => exchange.answer());
+    const sent = Array.from({ length: 8 }, () => send());
+    await pass(1_050);
+    expect(sent.map((one) => [one.result, executions(one)])).toEqual(sent.map(() => [200, 1]));
+    expect([...upstream.endpoints].some(({ outlier }) => outlier.isEjected)).toBe(false);
+  });
+
+  it.each([
+    ['is asked for its whole time once there is room', 0],
+    ['has hung where it does not answer then either', 1],
+  ])('in a full pool: its endpoint %s', async (_what, ejected) => {
+    open({ connect: { ...CONNECT, max: 1 } }, 2);
+    await learn();
+    serve = () => undefined;
+    const sent = await sendTo(A);
+    await pass(190);
+    expect([questions().length, endpoint(A).isSilent]).toEqual([0, true]);
+    stopped.add(A);
+    sent.request.abort(new ProxyError('PF_CLIENT_CLOSED', 'gone'));
+    await pass(80);
+    expect([questions().length, endpoint(A).isSilent]).toEqual([1, true]);
+    if (ejected === 0) questions()[0]?.answer();
+    await pass(120);
+    expect(endpoint(A).isSilent).toBe(false);
+    expect([...upstream.endpoints].filter(({ outlier }) => outlier.isEjected)).toHaveLength(ejected);
+  });
+
+  it('has hung where the dial for the question stays without an answer', async () => {
+    open({}, 2);
+    await learn();
+    stopped.add(A);
+    const sent = await sendTo(A);
+    network.isPatient = true;
+    await pass(220);
+    expect(endpoint(A).outlier.isEjectedFor('hung')).toBe(true);
+    expect(sent.request.attempts).toHaveLength(2);
+    network.isPatient = false;
+    network.settleDials();
+    await turns();
   });
 
   it('raises no question while its endpoint answers others', async () => {
