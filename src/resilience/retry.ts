@@ -84,7 +84,7 @@ class RetryLoop implements Mover {
             this.note(request, isLast ? 'attempts' : 'policy');
             return response;
           }
-          const askedMs = context.outlook.hasOtherThan(1) ? 0 : (retryAfterMs(response.headers) ?? 0);
+          const askedMs = this.isAnotherLeft(request) ? 0 : (retryAfterMs(response.headers) ?? 0);
           waitMs = Math.max(askedMs, this.backoffMs(tries - 2));
           if (!this.mayTryAgain(request, replay, askedMs, waitMs)) return response;
           discard(response.body);
@@ -95,8 +95,7 @@ class RetryLoop implements Mover {
             if (error.requestSent !== undefined) this.note(request, isLast ? 'attempts' : 'policy');
             throw error;
           }
-          const isUnheard =
-            error.requestSent === false && context.outlook.hasOtherThan(request.attempts.length - request.firstAttempt);
+          const isUnheard = error.requestSent === false && this.isAnotherLeft(request);
           waitMs = isUnheard ? 0 : this.backoffMs(tries - 2);
           if (!this.mayTryAgain(request, replay, 0, waitMs)) throw error;
         }
@@ -138,6 +137,11 @@ class RetryLoop implements Mover {
     if (this.refusal(FAILING_MS.atOnce) !== undefined) return false;
     request.move = 'paid';
     return true;
+  }
+
+  /** Is there an endpoint that this request has not tried? */
+  private isAnotherLeft({ attempts, firstAttempt }: ProxyRequest): boolean {
+    return this.context.outlook.hasOtherThan(attempts.length - firstAttempt);
   }
 
   private mayTryAgain(request: ProxyRequest, replay: ReplayBody | undefined, askedMs: number, waitMs: number): boolean {

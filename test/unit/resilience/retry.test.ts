@@ -276,6 +276,16 @@ describe('Retry-After', () => {
     expect(leftMeanwhile).toBeLessThan(1);
   });
 
+  it('is waited for once all endpoints were asked', async () => {
+    const busy = (request: ProxyRequest): Promise<ProxyResponse> => {
+      request.attempts.push({ endpoint: `10.0.0.${tries.length}:80`, result: 503 });
+      return Promise.resolve(asking('5'));
+    };
+    expect(await run([busy, busy, status(200)])).toBe(200);
+    const [first = 0, second = 0, third = 0] = tries;
+    expect([second - first, third - second]).toEqual([0, 5_000]);
+  });
+
   it.each([
     ['longer than the time that is left', '15', 1],
     ['longer than a caller waits', '3', 1],
