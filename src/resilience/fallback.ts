@@ -94,7 +94,7 @@ export class Fallback implements FallbackView {
   private async orAnswer(request: ProxyRequest, answer: FallbackAnswer): Promise<ProxyResponse> {
     const failure = await this.failureOf(request);
     if (failure instanceof ProxyResponse) return failure;
-    if (failure.response !== undefined) discard(failure.response.body);
+    if (failure.response !== undefined) discard(failure.response.body, this.context.clock);
     this.take(failure);
     request.fallback ??= { to: 'answer', cause: failure.cause, attemptsBefore: request.attempts.length };
     return made(answer, failure.error);
@@ -109,7 +109,7 @@ export class Fallback implements FallbackView {
       if (failure instanceof ProxyResponse) return failure;
       const call = this.mayGoOn(request, failure, replay) ? this.context.callOf(upstream) : undefined;
       if (call === undefined) return asItIs(failure);
-      if (failure.response !== undefined) discard(failure.response.body);
+      if (failure.response !== undefined) discard(failure.response.body, this.context.clock);
       this.take(failure);
       restoreCallFields(request.headers, said);
       request.goOn({ to: upstream, cause: failure.cause, attemptsBefore: request.attempts.length });

@@ -120,14 +120,14 @@ export class HedgeRace implements Abortable, DeadlineOwner {
   }
 
   private onAnswer(response: ProxyResponse, twin: ProxyRequest | undefined): void {
+    const { hedge, request } = this;
     if (this.isOver) {
-      discard(response.body);
+      discard(response.body, hedge.context.clock);
       return;
     }
-    const { hedge, request } = this;
     const isAlone = twin === undefined ? this.twins.size === 0 : !this.isFirstPending && this.twins.size === 1;
     if (!isAlone && mayRetryStatus(hedge.context.retry, response.status, request)) {
-      discard(response.body);
+      discard(response.body, hedge.context.clock);
       this.ended(twin);
       return;
     }

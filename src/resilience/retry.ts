@@ -87,7 +87,7 @@ class RetryLoop implements Mover {
           const askedMs = this.isAnotherLeft(request) ? 0 : (retryAfterMs(response.headers) ?? 0);
           waitMs = Math.max(askedMs, this.backoffMs(tries - 2));
           if (!this.mayTryAgain(request, replay, askedMs, waitMs)) return response;
-          discard(response.body);
+          discard(response.body, context.clock);
         } catch (error) {
           if (!(error instanceof ProxyError)) throw error;
           if (isLast || !mayRetryError(options, error, request)) {

@@ -249,7 +249,7 @@ export class ForwardAttempt
     this.isRefused = true;
     this.result = code;
     this.request.workedOnBy(undefined);
-    discard(response.body);
+    discard(response.body, this.forwarder.clock);
     const cause = EJECTED_FOR[code];
     if (cause !== undefined) this.forwarder.target.eject(endpoint, cause);
     const message = `endpoint ${this.endpoint}: its sidecar says that it did not execute the request`;

@@ -79,7 +79,7 @@ export class LivenessProbe implements ConnectionWaiter, ExchangeReceiver {
   onResponse(response: ProxyResponse): void {
     this.exchange = undefined;
     this.settle('answers');
-    discard(response.body);
+    discard(response.body, this.clock);
   }
 
   onFailed(error: ProxyError): void {

@@ -124,10 +124,15 @@ export class FakeExchange implements Exchange {
   }
 
   /** The head of an answer whose content the test pushes into the returned body. */
-  begin(status = 200, length?: number): Body {
-    const body = new Body(undefined, length);
+  begin(status = 200, length?: number, fields: readonly (readonly [string, string])[] = []): Body {
+    const source = {
+      pauseBody: () => undefined,
+      resumeBody: () => undefined,
+      cancelBody: (reason: ProxyError) => this.breakOff(reason),
+    };
+    const body = new Body(source, length);
     this.connection.stamp(this.request);
-    this.receiver.onResponse(new ProxyResponse(status, new Headers(), body));
+    this.receiver.onResponse(new ProxyResponse(status, Headers.of(...fields), body));
     return body;
   }
 
@@ -147,6 +152,13 @@ export class FakeExchange implements Exchange {
 
   cancel(reason: ProxyError): void {
     this.fail(reason);
+  }
+
+  private breakOff(error: ProxyError): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    this.connection.shut();
+    this.receiver.onEnd({ error, receivedBytes: 0, endedAtMs: this.connection.nowMs });
   }
 
   private fail(error: ProxyError): void {
