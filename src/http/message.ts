@@ -185,6 +185,11 @@ export class ProxyRequest {
     if (worker !== undefined && this.aborted !== undefined) worker.abort(this.aborted);
   }
 
+  /** `worker` has ended. Somebody else may be at work by now. */
+  leftBy(worker: Abortable): void {
+    if (this.worker === worker) this.worker = undefined;
+  }
+
   /** The client went away, or a deadline passed: stops the work, aborts `signal`. The first reason stays. */
   abort(reason: ProxyError): void {
     if (this.aborted !== undefined) return;

@@ -260,8 +260,7 @@ export class ForwardAttempt
     if (this.isOver) return;
     this.isOver = true;
     this.wait.disarm();
-    // A retry may be at work on the request by now.
-    if (this.request.attempts.at(-1) === this && !this.isRefused) this.request.workedOnBy(undefined);
+    this.request.leftBy(this);
     if (this.claim !== undefined) this.settle(this.claim, error, nowMs);
   }
 

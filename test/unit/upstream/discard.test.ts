@@ -79,4 +79,25 @@ describe('an answer that is tried again elsewhere', () => {
     await clock.advance(20_000);
     expect(clock.timers).toBe(0);
   });
+
+  it.each(['ends', 'takes too long'])('%s while the retry waits: that can still be aborted', async (how) => {
+    open(1);
+    network.onSent = undefined;
+    const { request, result } = send();
+    await turns();
+    const [exchange] = network.exchanges;
+    const body = exchange?.begin(503, undefined, [['Retry-After', '10']]);
+    await turns();
+    if (how === 'ends') {
+      body?.end(undefined);
+      exchange?.finish();
+    }
+    await clock.advance(1_500);
+    let ended: number | string | undefined;
+    void result.then((code) => (ended = code));
+    request.abort(new ProxyError('PF_CLIENT_CLOSED', 'gone'));
+    await turns();
+    expect(ended).toBe('PF_CLIENT_CLOSED');
+    expect(network.exchanges).toHaveLength(1);
+  });
 });
