@@ -9,7 +9,7 @@ import { AttemptWait, type WaitingAttempt } from './attempt-wait.ts';
 import { discard } from './discard.ts';
 import type { Claim, Endpoint } from './endpoint.ts';
 import type { Forwarder } from './forward-target.ts';
-import { isRepeatable, mayBeginAnew } from './repeatable.ts';
+import { isRepeatable, mayBeginAnew, wasStale } from './repeatable.ts';
 import { EJECTED_FOR, notExecuted } from './not-executed.ts';
 import { outcomeOfError, outcomeOfStatus, type Outcome } from './outcome.ts';
 import { located } from './located.ts';
@@ -121,7 +121,7 @@ export class ForwardAttempt
   }
 
   onFailed(error: ProxyError): void {
-    if (this.reused !== undefined && error.code === 'PF_UPSTREAM_CLOSED' && this.request.aborted === undefined) {
+    if (this.reused !== undefined && wasStale(error, this.request, this.forwarder.clock.now())) {
       this.claim?.endpoint.pool.onStale(this.reused);
       this.reused = undefined;
       if (mayBeginAnew(error, this.request, this.forwarder.target)) {

@@ -72,6 +72,24 @@ describe('a request that meets a closed connection', () => {
     expect(endpoint?.inFlight).toBe(0);
   });
 
+  it('is a failed attempt where that ends only after the time of a round trip: the instance did something', async () => {
+    open();
+    network.onSent = (exchange) => exchange.answer();
+    await call.handle(makeRequest('GET', Body.empty, clock.now()));
+    network.onSent = (exchange) => {
+      if (exchange.connection.used > 1) clock.setTimer(400, () => exchange.reset());
+      else exchange.answer();
+    };
+    const answer = call.handle(makeRequest('GET', Body.empty, clock.now()));
+    await turns();
+    await clock.advance(400);
+    expect((await answer).status).toBe(200);
+    expect(network.exchanges).toHaveLength(3);
+    expect(upstream.outcomes.reset).toBe(1);
+    expect(upstream.load.stale).toBe(0);
+    expect(call.budget.ratioLeft(clock.now())).toBeLessThan(1);
+  });
+
   it('is a failed attempt where it has a body: the retry begins anew', async () => {
     open();
     expect(await sendOnStale('PUT', 'content')).toEqual([200, 2]);
