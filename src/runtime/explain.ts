@@ -3,16 +3,19 @@
 import { ProxyError } from '../errors.ts';
 import { checkMethod } from '../http/accept.ts';
 import { Body } from '../http/body.ts';
+import { readCallFields } from '../http/call-fields.ts';
 import { Headers, isFieldValue } from '../http/headers.ts';
 import type { PathLooseness } from '../http/limits.ts';
 import { ProxyRequest } from '../http/message.ts';
 import { normalAuthority, parseTarget } from '../http/target.ts';
 import { outOfPlaces } from '../resilience/concurrency-limit-layer.ts';
+import { mayBeExecutedAgain } from '../resilience/retry-policy.ts';
 import type { OutboundNames } from '../router/outbound-name.ts';
 import type { Decision } from '../upstream/decisions.ts';
 import { describeUpstream } from '../upstream/describe.ts';
 import type { FallbackView } from '../upstream/fallback-view.ts';
 import { isIdempotent } from '../upstream/idempotent.ts';
+import type { RetryOptions } from '../upstream/options.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import type { UpstreamEntry, Upstreams } from '../upstream/upstreams.ts';
 import type { Clock } from '../util/clock.ts';
@@ -106,7 +109,7 @@ function requestOf({ clock, paths }: ExplainParts, question: RequestQuestion): P
       throw new ProxyError('PF_BAD_REQUEST', `the value of ${name} is none that a field can have`);
     headers.append(name, value);
   }
-  return new ProxyRequest({
+  const request = new ProxyRequest({
     direction: 'outbound',
     method,
     scheme: 'http',
@@ -119,6 +122,8 @@ function requestOf({ clock, paths }: ExplainParts, question: RequestQuestion): P
     peer: '127.0.0.1',
     receivedAtMs: clock.now(),
   });
+  request.callerAttempt = readCallFields(headers).attempt;
+  return request;
 }
 
 function explainUpstream(entry: UpstreamEntry, request: ProxyRequest, clock: Clock): object {
@@ -133,9 +138,7 @@ function explainUpstream(entry: UpstreamEntry, request: ProxyRequest, clock: Clo
     retry: {
       attempts: retry.attempts,
       budgetLeft: call.budget.ratioLeft(nowMs),
-      rule: isIdempotent(request.method)
-        ? `${request.method} may be executed twice: it is tried again for every reason of the configuration`
-        : `${request.method} may not be executed twice: it is tried again only where nothing was executed for certain`,
+      rule: ruleOf(retry, request),
       on: retry.on,
     },
     timeout,
@@ -144,10 +147,26 @@ function explainUpstream(entry: UpstreamEntry, request: ProxyRequest, clock: Clo
   };
 }
 
+/** By which rule it would be tried again: that of `mayBeExecutedAgain`, in words. */
+function ruleOf(retry: RetryOptions, request: ProxyRequest): string {
+  const { method, callerAttempt } = request;
+  if (mayBeExecutedAgain(retry, request)) {
+    const what = isIdempotent(method) ? method : `${method} with Idempotency-Key`;
+    return `${what} may be executed twice: it is tried again for every reason of the configuration`;
+  }
+  const why = callerAttempt > 1 ? 'its caller tries again by itself' : `${method} may not be executed twice`;
+  return `${why}: it is tried again only where nothing was executed for certain`;
+}
+
 /** Why nothing would be picked as things are: the breaker, the adaptive limit, the limits, in the order in which they are asked. */
 function refusedBefore({ upstream, call }: UpstreamEntry, nowMs: number): ProxyError | undefined {
-  const breaker = call.breaker?.describe(nowMs);
-  if (breaker?.state === 'open') return new ProxyError('PF_BREAKER_OPEN', breaker.why);
+  if (call.breaker?.wouldRefuse(nowMs) === true) {
+    const { state, why } = call.breaker.describe(nowMs);
+    return new ProxyError(
+      'PF_BREAKER_OPEN',
+      state === 'open' ? why : `half-open, and its probe is under way: before that, ${why}`,
+    );
+  }
   if (call.concurrency?.hasRoom === false) return outOfPlaces(call.concurrency, upstream.name);
   return upstream.load.wouldRefuse;
 }

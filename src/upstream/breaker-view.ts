@@ -22,6 +22,8 @@ export interface TrafficTotals {
 export interface BreakerView {
   /** @param nowMs monotonic. */
   describe(nowMs: number): BreakerDescription;
+  /** True where the next request would be refused. Changes nothing. @param nowMs monotonic. */
+  wouldRefuse(nowMs: number): boolean;
   /** Every `TRAFFIC_STEP_MS`. */
   onTraffic(totals: TrafficTotals): void;
 }
