@@ -2,7 +2,7 @@
 import { announced, atOnce, halfUnavailable, onceIdle, resetBefore, resetHeld, resetWithin } from './answers.mjs';
 import { aborted, filesExhausted, slowClients, stalled } from './clients.mjs';
 import { allDown, blackHoled, hung, killed, mostKilled, oneBack, slow } from './copies.mjs';
-import { cut, emptied, flapping, registryKilled } from './registry.mjs';
+import { cut, emptied, flapping, halved, registryKilled } from './registry.mjs';
 import { storm } from './storm.mjs';
 import { upstreamOverload } from './upstream-overload.mjs';
 
@@ -38,6 +38,7 @@ export const FAULTS = [
   oneBack,
   ...registryKilled,
   ...emptied,
+  ...halved,
   ...cut,
   ...flapping,
   storm,

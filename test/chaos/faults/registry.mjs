@@ -1,4 +1,4 @@
-// Faults of the registry: killed, empty, cut to 3 %, changing all the time.
+// Faults of the registry: killed, empty, halved, cut to 3 %, changing all the time.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { treeRssBytes } from '../../bench/accounting.mjs';
@@ -18,6 +18,7 @@ const LAST_LIST_MS = 1_000;
 /** A hundred endpoints that three could not stand in for: each takes two requests at a time, of 20 ms. */
 const HUNDRED = { copies: 2, ports: 50 };
 const CAPACITY = { limit: 2, delayMs: 20 };
+const HALF = 50;
 
 /**
  * The same fault on each registry.
@@ -71,6 +72,26 @@ export const emptied = onEach(
     bars: nothingFailed,
   }),
   'file',
+);
+
+/** Half is the most that the guard believes at once: traffic has to leave the others with no request lost. */
+export const halved = onEach(
+  () => ({
+    id: 'registry-halved',
+    title: 'The list halved',
+    what:
+      `Of a hundred records ${HALF} stay; all copies live on, and take ${CAPACITY.delayMs} ms for a request: those that ` +
+      'leave the list have some under way.',
+    setting: HUNDRED,
+    seconds: 20,
+    shortSeconds: 3,
+    async play(stage, seconds) {
+      await Promise.all(stage.copies.map((copy) => copy.tell({ delayMs: CAPACITY.delayMs })));
+      return (await underLoad(stage, { seconds, strike: () => registryOf(stage).keepOnly(HALF) })).figures;
+    },
+    bars: nothingFailed,
+  }),
+  'etcd',
 );
 
 export const cut = onEach(
