@@ -75,7 +75,6 @@ export const storm = {
       dead: stage.isAlive ? 0 : 1,
       peak,
       lost: (1 - flooded.ok / seconds / peak) * 100,
-      refusedP99Ms: flooded.refusedP99Ms,
       growth: median(rss.slice(-RSS_SAMPLES / 6)) / median(rss.slice(RSS_SAMPLES / 3, RSS_SAMPLES / 2)) - 1,
       lostAfter: (1 - after.ok / after.seconds / peak) * 100,
     };
