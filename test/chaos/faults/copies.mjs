@@ -6,6 +6,7 @@ import { attemptsOf } from '../sidecar.mjs';
 import { epochMs } from '../../bench/epoch.mjs';
 import { PER_SECOND, underLoad } from '../steady.mjs';
 
+const JUDGED_DOWN = 'Answers meanwhile are judged by their p99; the slowest are in the table.';
 /** After a thaw: until what had reached the copy is written down. */
 const THAW_MS = 500;
 const DOWN_MS = 3_000;
@@ -95,7 +96,7 @@ export const slow = {
 export const allDown = {
   id: 'all-down',
   title: 'All copies down, and back',
-  what: `kill −9 of all three, which listen again after ${DOWN_MS / 1_000} s.`,
+  what: `kill −9 of all three, which listen again after ${DOWN_MS / 1_000} s. ${JUDGED_DOWN}`,
   seconds: 10,
   shortSeconds: 5,
   play: playDown(3),
@@ -106,7 +107,7 @@ export const allDown = {
 export const oneBack = {
   id: 'one-back',
   title: 'All copies down, and one of them back',
-  what: `kill −9 of all three, of which one listens again after ${DOWN_MS / 1_000} s.`,
+  what: `kill −9 of all three, of which one listens again after ${DOWN_MS / 1_000} s. ${JUDGED_DOWN}`,
   seconds: 10,
   play: playDown(1),
   bars: downBars,
