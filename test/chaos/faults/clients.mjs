@@ -26,6 +26,7 @@ export const slowClients = {
   title: 'Slow clients',
   what: '900 clients that send a byte every 200 ms, of the head or of the content, or read nothing of an answer of 1 MiB.',
   seconds: 20,
+  shortSeconds: 3,
   async play(stage, seconds) {
     const count = stage.isShort ? 300 : 900;
     return (

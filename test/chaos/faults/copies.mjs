@@ -70,6 +70,7 @@ export const blackHoled = {
   what: 'One copy of three answers nothing, not even to a SYN: it is stopped, and the queue of its listener is full.',
   setting: { backlog: BACKLOG },
   seconds: 20,
+  shortSeconds: 4,
   play: (stage, seconds) =>
     playHang(stage, seconds, () => {
       stage.copies[0].freeze();
@@ -87,6 +88,7 @@ export const slow = {
   title: 'A slow copy',
   what: `One copy of three answers ${SLOW_MS} ms later than the others.`,
   seconds: 20,
+  shortSeconds: 3,
   play: async (stage, seconds) =>
     (await underLoad(stage, { seconds, strike: () => stage.copies[0].tell({ delayMs: SLOW_MS }) })).figures,
   bars: (figures) => [...nothingFailed(figures), atMost('POST executed twice', figures.twice, 0)],
