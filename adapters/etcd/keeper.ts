@@ -61,12 +61,17 @@ export class EtcdKeeper implements RecordKeeper {
     await this.claim(instance, await this.grant(signal), revision, signal);
   }
 
+  /** Renews the lease as well: while changes come faster than beats, nothing else does. */
   async update(instance: ServiceInstance, signal: AbortSignal): Promise<'kept' | 'lost'> {
     const { leaseId } = this;
     if (leaseId === undefined) return 'lost';
     const underOurLease: ICompare = { key: this.key, result: 'Equal', target: 'Lease', lease: leaseId };
     try {
-      return (await this.write(instance, leaseId, underOurLease, signal)) === 'written' ? 'kept' : 'lost';
+      const [ttlSeconds, written] = await Promise.all([
+        this.context.leases.keepAlive(leaseId, signal),
+        this.write(instance, leaseId, underOurLease, signal),
+      ]);
+      return ttlSeconds > 0 && written === 'written' ? 'kept' : 'lost';
     } catch (error) {
       if (isLeaseGone(error)) return 'lost';
       throw error;

@@ -42,7 +42,7 @@ export interface RecordKeeper {
    * @param replacing what `holder()` said: where the registry can, fail with `conflict` if that is no longer so.
    */
   put(instance: ServiceInstance, replacing: Holder | undefined, signal: AbortSignal): Promise<void>;
-  /** Writes the record anew under the life it has; `lost`: it has none any more. */
+  /** Writes the record anew under the life it has, which is a sign of life as well; `lost`: it has none any more. */
   update(instance: ServiceInstance, signal: AbortSignal): Promise<'kept' | 'lost'>;
   /** One sign of life, worth a TTL; `lost`: the registry does not know the record any more. */
   refresh(signal: AbortSignal): Promise<'kept' | 'lost'>;

@@ -143,6 +143,24 @@ describe.skipIf(server === undefined)('a real etcd', () => {
     expect(handle.state).toBe('registered');
   });
 
+  test('keeps a record that is changed all the time', async () => {
+    const { etcd, client } = await start();
+    const registry = open({ endpoints: [`http://${etcd.address}`] });
+    const ttlMs = 2_000;
+    const handle = registry.register({ instance: OWN, ttlMs });
+    await handle.registered(soon());
+    const [record] = (await client.getAll().exec()).kvs;
+    const endMs = performance.now() + 3 * ttlMs;
+    let weight = 0;
+    const change = (): boolean => {
+      handle.update({ weight: ++weight });
+      return performance.now() > endMs;
+    };
+    await until('three TTLs of changes', change, { everyMs: ttlMs / 5 });
+    const [after] = (await client.getAll().exec()).kvs;
+    expect(after).toMatchObject({ create_revision: record?.create_revision, lease: record?.lease });
+  });
+
   test('has services that others have registered, in their forms', async () => {
     const { etcd, client } = await start();
     await client.put('shop/orders/10.0.0.7:9000').value('{"Op":0,"Addr":"10.0.0.7:9000","Metadata":null}');
