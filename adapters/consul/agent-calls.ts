@@ -19,6 +19,8 @@ interface CallOptions {
 /** The signal's deadline comes first; this one is for a body that stops in its middle, where the package waits for ever. */
 const TIMEOUT_MS = 10_000;
 const MAX_SOCKETS = 4;
+/** How an agent says that it has nothing of an id; the latter: 1.8 without access control, of a check. */
+const UNKNOWN_WORDS = /Unknown (check|service)|does not have associated TTL/i;
 /** The agent has nothing of that id. */
 const UNKNOWN = new RegistryError('protocol', 'consul: unknown to the agent');
 
@@ -127,7 +129,7 @@ export class AgentCalls {
       const said: unknown = fields((thrown as { response?: unknown }).response)['body'];
       const answer = Buffer.isBuffer(said) ? said.toString('utf8') : typeof said === 'string' ? said : (message ?? '');
       // 500 on older agents, 404 on newer ones.
-      if ((statusCode === 404 || statusCode === 500) && /Unknown (check|service)/i.test(answer)) throw UNKNOWN;
+      if ((statusCode === 404 || statusCode === 500) && UNKNOWN_WORDS.test(answer)) throw UNKNOWN;
       throw refusal(statusCode, answer, `/v1/${path}`, token);
     } finally {
       signal.removeEventListener('abort', onAbort);

@@ -161,7 +161,7 @@ export const REGISTRATION_CASES: readonly Case[] = [
       for (let round = 0; round < 3; round++) {
         await seen.until('it is there', 2_000, () => seen.ids() === 'a' && handle.state === 'registered');
         await space.revoke(handle.instance);
-        await until('it is back', ttlMs + 500, () =>
+        await until('it is back', ttlMs / 3 + 1_000, () =>
           registry.read(KEY, AbortSignal.timeout(5_000)).then(
             ({ instances }) => instances.length === 1,
             () => false,

@@ -47,10 +47,11 @@ beforeEach(async () => {
     const { pathname, searchParams } = new URL(request.url ?? '', 'http://x');
     const { method = '', headers } = request;
     const token = headers['x-consul-token'] as string | undefined;
-    const one = { method, path: pathname, query: searchParams, token, headers };
+    const path = decodeURIComponent(pathname);
+    const one = { method, path, query: searchParams, token, headers };
     asked.push(one);
     request.resume();
-    void Promise.resolve(answers[pathname]?.(one) ?? { status: 404, body: 'no handler' }).then((answer) => {
+    void Promise.resolve(answers[path]?.(one) ?? { status: 404, body: 'no handler' }).then((answer) => {
       const body = typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body ?? null);
       const length = answer.isCut === true ? { 'content-length': String(body.length + 10) } : {};
       const type = typeof answer.body === 'string' ? 'text/plain' : 'application/json';
@@ -262,14 +263,20 @@ describe('a registration', () => {
     answers['/v1/agent/service/register'] = () => ({ body: '' });
   });
 
-  test('whose check the agent has forgotten (404, as newer ones say) is made anew', async () => {
-    const handle = open().register({ instance: { ...own, owner: 'aaaaaaaa-1' }, ttlMs: 1_000 });
+  test.each([
+    ['newer ones', 404, 'Unknown check ID "service:orders:a:aaaaaaaa"'],
+    ['older ones with access control', 500, 'Unknown check "service:orders:a:aaaaaaaa"'],
+    ['older ones without', 500, 'CheckID "service:orders:a:aaaaaaaa" does not have associated TTL'],
+  ])('whose check the agent has forgotten, as %s say, is made anew', async (_who, status, body) => {
+    const handle = open().register({ instance: { ...own, owner: 'aaaaaaaa-1' }, ttlMs: 30_000 });
+    const states: string[] = [];
+    handle.onState((state) => states.push(state));
     const isPut = ({ path }: Asked): boolean => path === '/v1/agent/service/register';
-    const pass = '/v1/agent/check/pass/service:orders:a:aaaaaaaa';
-    answers[pass] = () => ({ status: 404, body: 'Unknown check ID "service:orders:a:aaaaaaaa"' });
-    await until('registered twice', () => asked.filter(isPut).length >= 2);
-    answers[pass] = () => ({ body: '' });
+    answers['/v1/agent/check/warn/service:orders:a:aaaaaaaa'] = () => ({ status, body });
     await until('registered', () => handle.state === 'registered');
+    handle.setHealth('warning'); // So that the next sign of life is due at once.
+    await until('registered twice', () => asked.filter(isPut).length >= 2 && handle.state === 'registered');
+    expect(states).toEqual(['registered', 'lost', 'registered']);
     expect(asked.find(isPut)?.query.get('replace-existing-checks')).toBe('true');
   });
 
