@@ -29,6 +29,8 @@ export interface RegistrationContext {
 
 type Listener = (state: RegistrationState, reason?: RegistryError) => void;
 
+/** Longest time, in ms, between two beats, whatever the TTL: a registry that came back empty in between has to see us soon. */
+const MAX_BEAT_MS = 4_000;
 /** The first retry after the registry went away is spread over at most this long, in ms (REGISTRIES §2.6). */
 const MAX_FIRST_RETRY_MS = 4_000;
 /** A record is back five seconds after its registry: so long may a call take that hung when that came back, and so long, in ms, is between two tries. */
@@ -177,7 +179,7 @@ export class ActiveRegistration implements RegistrationHandle {
     return this.untilNextBeatMs(sentAtMs);
   }
 
-  /** A third of a TTL from when the last one was sent, so that a slow registry does not make us rare. */
+  /** One beat from when the last one was sent, so that a slow registry does not make us rare. */
   private untilNextBeatMs(sentAtMs: number): number {
     return Math.max(this.beatMs / 4, sentAtMs + this.beatMs - this.clock.now());
   }
@@ -321,7 +323,7 @@ export class ActiveRegistration implements RegistrationHandle {
   }
 
   private get beatMs(): number {
-    return this.driver.capabilities.liveness === 'none' ? 2_147_483_647 : this.ttlMs / 3;
+    return this.driver.capabilities.liveness === 'none' ? 2_147_483_647 : Math.min(MAX_BEAT_MS, this.ttlMs / 3);
   }
 
   private call<T>(call: (signal: AbortSignal) => Promise<T>): Promise<T> {

@@ -90,8 +90,8 @@ export const registry = z
     ttl: duration({ minMs: 500 })
       .prefault('10s')
       .describe(
-        'Time without a sign of life after which the registry may forget our record; renewed at a third of it. Trap: ' +
-          'shorter means dead copies go sooner, and a long pause of the host takes living ones away.',
+        'Time without a sign of life after which the registry may forget our record; renewed at a third of it, at least ' +
+          'every 4 s. Trap: shorter means dead copies go sooner, and a long pause of the host takes living ones away.',
       ),
     file: z
       .strictObject({

@@ -24,11 +24,14 @@ afterEach(async () => {
   expect(clock.timers).toBe(0);
 });
 
-function registering(change: Parameters<typeof instance>[1] = {}): {
+function registering(
+  change: Parameters<typeof instance>[1] = {},
+  ttlMs = TTL_MS,
+): {
   handle: RegistrationHandle;
   states: RegistrationState[];
 } {
-  const handle = registry.register({ instance: instance('a', { owner: 'me', ...change }), ttlMs: TTL_MS });
+  const handle = registry.register({ instance: instance('a', { owner: 'me', ...change }), ttlMs });
   const states: RegistrationState[] = [];
   handle.onState((state) => states.push(state));
   return { handle, states };
@@ -107,6 +110,14 @@ describe('a registration', () => {
       expect([seed, handle.state]).toEqual([seed, 'registered']);
       await other.close();
     }
+  });
+
+  test('is put back within five seconds where the registry came back empty between two beats, for long TTLs too', async () => {
+    const { handle } = registering({}, 60_000);
+    await clock.advance(10);
+    driver.records.clear();
+    await clock.advance(4_990);
+    expect([handle.state, driver.count('put'), driver.records.size]).toEqual(['registered', 2, 1]);
   });
 
   test('that the registry forgot is put back within one beat', async () => {
