@@ -37,6 +37,8 @@ const MAX_FIRST_RETRY_MS = 4_000;
 const MAX_CALL_MS = 4_000;
 const MIN_RETRY_MS = 200;
 const MAX_RETRY_MS = 3_000;
+/** The next try after a call that hung is spread over this long, in ms: with both above, it leaves 0.2 s of the five for the try itself. */
+const HUNG_SPREAD_MS = 600;
 
 /** One loop does everything in turn, so that two lives are never begun at once, however late its timers come. */
 export class ActiveRegistration implements RegistrationHandle {
@@ -277,10 +279,11 @@ export class ActiveRegistration implements RegistrationHandle {
     const spreadMs = isFirst
       ? this.clock.random() * Math.min(MAX_FIRST_RETRY_MS, this.ttlMs / 3)
       : this.backoff.nextMs();
-    // Who hung has waited already, and since another moment than all others.
+    // Who hung has waited already, but maybe since the same moment as many others.
     const hungMs = error.kind === 'timeout' ? this.clock.now() - triedAtMs : 0;
-    const waitMs = hungMs === 0 ? spreadMs : Math.max(MIN_RETRY_MS, spreadMs - hungMs);
-    if (isFirst || !this.hasLife) return waitMs;
+    const leastMs = MIN_RETRY_MS + HUNG_SPREAD_MS * this.clock.random();
+    const waitMs = hungMs === 0 ? spreadMs : Math.max(leastMs, spreadMs - hungMs);
+    if ((isFirst && hungMs === 0) || !this.hasLife) return waitMs;
     // The less time is left, the sooner: a registry that is back in time must not find us waiting until it is too late.
     return Math.min(waitMs, Math.max(MIN_RETRY_MS, (this.untilMs - this.clock.now()) / 2));
   }

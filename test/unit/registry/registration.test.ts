@@ -120,6 +120,21 @@ describe('a registration', () => {
     expect([handle.state, driver.count('put'), driver.records.size]).toEqual(['registered', 2, 1]);
   });
 
+  test('whose call hung is not tried again in step with all others of its process', async () => {
+    for (let n = 0; n < 40; n++) registry.register({ instance: instance(`a${n}`), ttlMs: 60_000 });
+    await clock.advance(10);
+    driver.mode = 'hang';
+    while (driver.count('refresh') < 40) await clock.advance(10);
+    const triedIn: number[] = [];
+    for (let n = 0; n < 100; n++) {
+      const before = driver.calls.length;
+      await clock.advance(50);
+      triedIn.push(driver.calls.length - before);
+    }
+    expect(triedIn.reduce((all, now) => all + now)).toBe(40);
+    expect(Math.max(...triedIn)).toBeLessThan(10);
+  });
+
   test('that the registry forgot is put back within one beat', async () => {
     const { handle } = registering();
     await clock.advance(10);
