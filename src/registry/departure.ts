@@ -2,7 +2,8 @@
 import { sleep, type Clock } from '../util/clock.ts';
 import { withDeadline } from './deadline.ts';
 import type { RecordKeeper } from './driver.ts';
-import { asRegistryError, type DeregisterOptions, type RegistryError, type ServiceInstance } from './types.ts';
+import { asRegistryError, type Capabilities, type DeregisterOptions } from './types.ts';
+import type { RegistryError, ServiceInstance } from './types.ts';
 
 /** What is to go. */
 export interface Departing {
@@ -19,15 +20,23 @@ export interface Departing {
 
 type Limited = <T>(call: (signal: AbortSignal) => Promise<T>) => Promise<T>;
 
-/** So that every watcher reads the mark before the record is gone, which makes the removal an explained one. */
-const DEFAULT_SETTLE_MS = 250;
+/**
+ * Time, in ms, for every watcher to read the mark before the record is gone, which makes the removal an explained one: with
+ * Consul after its pause between two reads, where lists are polled after the longest wait between two polls.
+ */
+export const SETTLE_MS: Readonly<Record<Capabilities['watch'], number>> = {
+  stream: 250,
+  push: 250,
+  'long-poll': 1_000,
+  poll: 5_500,
+};
 /** Share of the deadline that settling may use; the rest is kept for the removal itself. */
 const SETTLE_SHARE = 0.9;
 
 /** Never rejects and never takes longer than `deadlineMs`; undefined: removed, else why the record is left to expire. */
 export async function depart(
   departing: Departing,
-  { deadlineMs, settleMs = DEFAULT_SETTLE_MS }: DeregisterOptions,
+  { deadlineMs, settleMs = SETTLE_MS.stream }: DeregisterOptions,
 ): Promise<RegistryError | undefined> {
   const { clock, keeper, isMarked, inFlight } = departing;
   const endMs = clock.now() + deadlineMs;
