@@ -1,5 +1,5 @@
 // One command line → the command, and whatever it throws → an exit code and a line for a person.
-import { nearest } from '../config/problem.ts';
+import { nearest, printable } from '../config/problem.ts';
 import { causeChain } from '../errors.ts';
 import { EXIT, ProblemsTold, UsageError } from './command.ts';
 import { COMMANDS } from './commands.ts';
@@ -57,7 +57,7 @@ function failed(error: unknown, name: string, { terminal }: Context): number {
   }
   const code = error instanceof Error && 'exitCode' in error ? error.exitCode : undefined;
   if (typeof code === 'number') {
-    terminal.err(`pilotfish: ${causeChain(error)}\n`);
+    terminal.err(`pilotfish: ${printable(causeChain(error))}\n`);
     return code;
   }
   terminal.err(`pilotfish: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);

@@ -1,5 +1,6 @@
 // `pilotfish registry register`: holds one registration for something that has no sidecar, until interrupted.
 import { randomUUID } from 'node:crypto';
+import { printable } from '../config/problem.ts';
 import { parseHostPort } from '../config/schema/scalar.ts';
 import { keyText, RegistryError } from '../registry/types.ts';
 import type { RegistrationHandle, ServiceInstance } from '../registry/types.ts';
@@ -59,7 +60,7 @@ function tellStates({ terminal }: Context, values: Values, handle: RegistrationH
       terminal.out(`${state === 'gone' ? 'deregistered' : isHealthy ? 'registered again' : 'registered'} ${what}\n`);
       isHealthy = true;
     } else if (state !== 'leaving' && state !== 'pending') {
-      terminal.err(`${state}: ${reason?.message ?? 'no reason is known'}\n`);
+      terminal.err(`${printable(`${state}: ${reason?.message ?? 'no reason is known'}`)}\n`);
     }
   });
 }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { dispatch } from '../../../src/cli/dispatch.ts';
+import { startApp } from '../../support/apps.ts';
 import { until } from '../../support/until.ts';
 import { Console } from './console.ts';
 
@@ -116,6 +117,24 @@ describe('registry', () => {
     expect(JSON.parse(console.out)).toHaveLength(1);
     expect(console.err).toMatch(/^warning: orders: record .*torn.* is not usable: /);
     await stopped(register);
+  });
+
+  it('shows what a server says without what would turn the direction of writing', async () => {
+    let allowed = ['/v1/status/leader', '/v1/agent/self'];
+    const { port } = await startApp(({ url = '' }, response) => {
+      const isAllowed = allowed.includes(url);
+      response.writeHead(isAllowed ? 200 : 403, { 'content-type': isAllowed ? 'application/json' : 'text/plain' });
+      response.end(isAllowed ? '{"Config":{"Datacenter":"dc1"}}' : 'no\u202eway');
+    });
+    const env = { PILOTFISH_REGISTRY: `consul://127.0.0.1:${port}` };
+    const register = start(['register', 'orders', '127.0.0.1:1'], env);
+    await until('the refusal is told', () => register.console.err.includes('way'));
+    await stopped(register);
+    allowed = [];
+    const refused = start(['ls', 'orders'], env);
+    expect(await refused.code).toBe(69);
+    expect(register.console.err).toMatch(/denied: consul \S+: 403 no\?way\n/);
+    expect(refused.console.err).toContain(': 403 no?way\n');
   });
 
   it('lists what a static configuration says', async () => {
