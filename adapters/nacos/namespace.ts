@@ -1,5 +1,6 @@
 // All that one process does in one namespace over its one connection: queries, subscriptions, publications.
 import { sleep, type Clock } from '../../src/util/clock.ts';
+import { withDeadline } from '../../src/registry/deadline.ts';
 import type { Reading, ReadingSink } from '../../src/registry/driver.ts';
 import { RegistryError, type ServiceKey } from '../../src/registry/types.ts';
 import type { Fields } from './answer.ts';
@@ -20,7 +21,11 @@ interface Subscription {
 const MIN_REQUERY_MS = 10_000;
 const MAX_REQUERY_MS = 45_000;
 const REQUERY_MS_PER_SERVICE = 1_000;
-const UNSUBSCRIBE_TIMEOUT_MS = 3_000;
+/**
+ * Deadline of one question about a followed service: the connection is heard by its checks, whether this is answered or not.
+ * Longer than a call's, since a long list over a slow way is one answer; within the 15 s of REGISTRIES §2.7.
+ */
+const ASK_TIMEOUT_MS = 10_000;
 const PAGE_SIZE = 500;
 const MAX_PAGES = 100;
 
@@ -140,11 +145,11 @@ export class Namespace {
     this.subscriptions.get(id)?.pushed(fields); // What nobody asked for changes nothing.
   }
 
-  private async subscribe(
+  private subscribe(
     connection: Connection,
     name: NacosName,
     subscribe: boolean,
-    signal: AbortSignal,
+    signal?: AbortSignal,
   ): Promise<Fields> {
     const fields = {
       module: 'naming',
@@ -153,10 +158,10 @@ export class Namespace {
       subscribe,
       clusters: '',
     };
-    return infoOf(await this.link.request(connection, 'SubscribeServiceRequest', fields, signal));
+    return this.ask(connection, 'SubscribeServiceRequest', fields, signal);
   }
 
-  private async query(connection: Connection, name: NacosName, signal: AbortSignal): Promise<Fields> {
+  private query(connection: Connection, name: NacosName, signal: AbortSignal): Promise<Fields> {
     const fields = {
       module: 'naming',
       namespace: name.namespaceId,
@@ -165,13 +170,19 @@ export class Namespace {
       healthyOnly: false,
       udpPort: 0,
     };
-    return infoOf(await this.link.request(connection, 'ServiceQueryRequest', fields, signal));
+    return this.ask(connection, 'ServiceQueryRequest', fields, signal);
+  }
+
+  private async ask(connection: Connection, type: string, fields: Fields, signal?: AbortSignal): Promise<Fields> {
+    const parents = signal === undefined ? [] : [signal];
+    const call = (limit: AbortSignal): Promise<Fields> => this.link.request(connection, type, fields, limit);
+    return infoOf(await withDeadline(this.clock, ASK_TIMEOUT_MS, parents, call));
   }
 
   private unsubscribe(connection: Connection, name: NacosName): void {
     if (connection.ended !== undefined) return;
     const id = groupedName(name);
-    const done = this.subscribe(connection, name, false, AbortSignal.timeout(UNSUBSCRIBE_TIMEOUT_MS));
+    const done = this.subscribe(connection, name, false);
     this.unsubscribing.set(id, done);
     const forget = (): void => {
       if (this.unsubscribing.get(id) === done) this.unsubscribing.delete(id);

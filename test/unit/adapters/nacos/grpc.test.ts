@@ -3,6 +3,7 @@ import { createNacosAdapter } from '../../../../adapters/nacos/nacos.ts';
 import type { NacosOptions } from '../../../../adapters/nacos/options.ts';
 import type { Registry, RegistryContext } from '../../../../src/registry/registry.ts';
 import { serviceKey, type ServiceInstance, type Watch } from '../../../../src/registry/types.ts';
+import { FakeClock } from '../../../support/fake-clock.ts';
 import { until } from '../../../support/until.ts';
 import { NacosStandIn } from './stand-in.ts';
 
@@ -52,6 +53,9 @@ const own = (id: string, port: number): ServiceInstance => ({
 });
 
 const idsOf = (watch: Watch): string => watch.view?.snapshot.instances.map((instance) => instance.id).join() ?? '-';
+
+/** How often this was asked. */
+const asked = (type: string): number => server.requests.filter((request) => request.type === type).length;
 
 /** The types of all writes so far, in short. */
 const writes = (): unknown[] =>
@@ -209,6 +213,49 @@ test('a server that answers no checks is left within 15 s', { timeout: 30_000 },
   await until('it is live', () => watch.state === 'live');
   server.behaviour.isDeaf = true;
   await until('it is stale', () => watch.state === 'stale', { withinMs: 15_000 });
+});
+
+describe('a server that answers its checks, but not', () => {
+  /** Lets time pass until then, at most 15 s at a pace at which checks are answered. */
+  const passing = async (clock: FakeClock, condition: () => boolean): Promise<void> => {
+    const endMs = clock.now() + 15_000;
+    const step = async (): Promise<boolean> => {
+      if (condition() || clock.now() >= endMs) return true;
+      await clock.advance(500);
+      return false;
+    };
+    await until('that or 15 s', step, { everyMs: 50 });
+  };
+
+  test('a subscription, is told as a timeout, and asked again', async () => {
+    server.behaviour.swallows.add('SubscribeServiceRequest');
+    const clock = new FakeClock();
+    const watch = open({}, { clock }).watch(KEY, {});
+    await until('it is asked', () => asked('SubscribeServiceRequest') === 1);
+    await passing(clock, () => watch.lastError !== undefined);
+    expect([watch.state, watch.lastError?.kind]).toEqual(['syncing', 'timeout']);
+    server.behaviour.swallows.clear();
+    await clock.advance(4_000);
+    await until('it is live', () => watch.state === 'live');
+  });
+
+  test('a later question, makes the watch stale', async () => {
+    server.behaviour.swallows.add('ServiceQueryRequest');
+    const clock = new FakeClock();
+    const told: unknown[] = [];
+    const onState = (state: string, reason?: { readonly kind: string }): void => void told.push([state, reason?.kind]);
+    const watch = open({}, { clock }).watch(KEY, { onState });
+    await until('it is live', () => watch.state === 'live');
+    const before = server.connections;
+    await passing(clock, () => asked('ServiceQueryRequest') === 1);
+    expect(watch.state).toBe('live');
+    await passing(clock, () => told.length > 1);
+    expect(told.slice(0, 2)).toEqual([
+      ['live', undefined],
+      ['stale', 'timeout'],
+    ]);
+    expect(server.connections).toEqual(before);
+  });
 });
 
 test('services are listed by group', async () => {

@@ -20,6 +20,8 @@ export interface Behaviour {
   readonly tokens: Set<string>;
   /** Answers no calls. */
   isDeaf: boolean;
+  /** Types of calls that it takes and does not answer. */
+  readonly swallows: Set<string>;
   /** Says that it protects, and calls everybody healthy. */
   isProtecting: boolean;
   /** Which login path there is. */
@@ -51,6 +53,7 @@ export class NacosStandIn {
     hasForgotten: false,
     tokens: new Set(),
     isDeaf: false,
+    swallows: new Set(),
     isProtecting: false,
     loginPath: '/nacos/v1/auth/login',
   };
@@ -162,6 +165,7 @@ export class NacosStandIn {
     if (this.behaviour.isDeaf) return;
     const id = call.getPeer();
     const fields = this.handle(type, JSON.parse(body) as Json, id, call.request.toString('latin1'));
+    if (this.behaviour.swallows.has(type)) return;
     reply(null, encodePayload({ type: 'Response', body: JSON.stringify(fields) }));
   };
 
