@@ -8,7 +8,7 @@ import { asRegistryError, keyText, RegistryError, type ServiceKey } from './type
 /** What a follower tells its watcher. */
 export interface FollowerEvents {
   reading(reading: Reading): void;
-  /** The registry was heard, with or without a list. */
+  /** The registry was heard, and told of no change. */
   heard(): void;
   /** The registry could not be heard; the follower tries again by itself. */
   lost(error: RegistryError): void;
@@ -32,7 +32,7 @@ export class Follower {
   private readonly closing = new AbortController();
   private attempt = new AbortController();
   private silentParts = 0;
-  private hasHeard = false;
+  private hasRead = false;
   private wake: Timer | undefined = undefined;
   private reading = false;
 
@@ -81,7 +81,7 @@ export class Follower {
   private async run(): Promise<void> {
     this.attempt = new AbortController();
     const { signal } = this.attempt;
-    this.hasHeard = false;
+    this.hasRead = false;
     const silence = this.watchSilence(this.attempt);
     let error: RegistryError;
     try {
@@ -93,24 +93,25 @@ export class Follower {
     silence.cancel();
     if (this.closing.signal.aborted) return;
     this.attempt.abort(error); // A driver that rejected on its own may still have something open.
-    const delayMs = this.hasHeard ? this.clock.random() * this.firstReconnectMs : this.backoff.nextMs();
+    const delayMs = this.hasRead ? this.clock.random() * this.firstReconnectMs : this.backoff.nextMs();
     this.wake = this.clock.setTimer(delayMs, () => void this.run());
     this.events.lost(error);
   }
 
   private sinkOf(signal: AbortSignal): { reading(reading: Reading): void; alive(): void } {
-    const heard = (): boolean => {
-      if (signal.aborted) return false;
-      this.silentParts = 0;
-      this.hasHeard = true;
-      this.backoff.reset();
-      this.events.heard();
-      return true;
-    };
     return {
-      alive: () => void heard(),
+      alive: () => {
+        if (signal.aborted) return;
+        this.silentParts = 0;
+        this.events.heard();
+      },
       reading: (reading) => {
-        if (heard()) this.events.reading(reading);
+        if (signal.aborted) return;
+        this.silentParts = 0;
+        // Only a list: a registry that answers nothing but refusals is heard as well, and has to be spared.
+        this.hasRead = true;
+        this.backoff.reset();
+        this.events.reading(reading);
       },
     };
   }

@@ -112,6 +112,7 @@ export class ServiceWatcher implements FollowerEvents {
   /** @internal */
   reading(reading: Reading): void {
     this.counts.readings++;
+    this.heardAtMs = this.clock.now();
     // One that is skipped over must not take with it what it says of why somebody leaves. Who is in the same place stays.
     this.pending?.instances.forEach((instance, at) => {
       if (instance !== reading.instances[at] && instance.leaving === true) this.departed.add(instance.id);
@@ -125,7 +126,8 @@ export class ServiceWatcher implements FollowerEvents {
 
   /** @internal */
   heard(): void {
-    this.heardAtMs = this.clock.now();
+    // Of a list that is held, nothing new was said.
+    if (this.state === 'live') this.heardAtMs = this.clock.now();
   }
 
   /** @internal */

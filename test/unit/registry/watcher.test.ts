@@ -89,6 +89,39 @@ describe('a watch', () => {
     expect(ids(watch.view)).toEqual(['a']);
   });
 
+  test('that is denied while the registry is heard grows old, and is tried less and less often', async () => {
+    const { watch } = watching();
+    driver.stream.sink.reading(reading(['a']));
+    clock.random = () => 0;
+    for (let tries = 0; tries < 8; tries++) {
+      driver.stream.sink.alive(); // The refusal is an answer, too.
+      driver.stream.fail(new RegistryError('forbidden', 'no'));
+      await clock.advance(1_000);
+    }
+    driver.stream.sink.alive();
+    expect([watch.state, watch.stalenessMs]).toEqual(['denied', 8_000]);
+    driver.stream.fail(new RegistryError('forbidden', 'no'));
+    const { followed } = driver;
+    await clock.advance(399); // A tenth of 4 s is the least that a back-off at its end waits.
+    expect(driver.followed).toBe(followed);
+    await clock.advance(1);
+    expect(driver.followed).toBe(followed + 1);
+  });
+
+  test('whose stream stood without changes is soon followed again when that is lost', async () => {
+    watching();
+    driver.stream.sink.reading(reading(['a']));
+    for (let second = 0; second < 20; second++) {
+      await clock.advance(1_000);
+      driver.stream.sink.alive();
+    }
+    clock.random = () => 0;
+    const { followed } = driver;
+    driver.stream.fail(new RegistryError('unavailable', 'gone'));
+    await clock.advance(1);
+    expect(driver.followed).toBe(followed + 1);
+  });
+
   test('notices silence and follows anew', async () => {
     const { watch } = watching();
     driver.stream.sink.reading(reading(['a']));
