@@ -147,7 +147,7 @@ export class HttpApi implements InstanceApi {
     const once = (): ReturnType<HttpApi['exchange']> => this.exchange(method, path, fields, signal, login);
     const first = await once();
     const isRefused = first.status === 401 || first.status === 403;
-    const { status, text } = isRefused && login?.forget() === true ? await once() : first;
+    const { status, text } = isRefused && login?.forget(first.token) === true ? await once() : first;
     const answer = parse(text);
     // A missing record is told by 404 as well, but with a code of Nacos'.
     if (answer?.['code'] !== undefined && UNKNOWN_CODES.has(answer['code'])) return answer;
@@ -164,13 +164,14 @@ export class HttpApi implements InstanceApi {
     fields: Readonly<Record<string, string>>,
     signal: AbortSignal,
     login?: Login,
-  ): Promise<{ status: number; text: string }> {
+  ): Promise<{ status: number; text: string; token: string | undefined }> {
     const { endpoints, settings } = this.parts;
     const endpoint = endpoints.current;
     try {
       const headers = (await login?.headers(signal)) ?? {};
       const url = `${baseUrl(endpoint, settings)}${path}`;
-      return await ask(this.dispatcher, { method, url, fields, headers, signal, maxBytes: MAX_ANSWER_BYTES });
+      const question = { method, url, fields, headers, signal, maxBytes: MAX_ANSWER_BYTES };
+      return { ...(await ask(this.dispatcher, question)), token: headers['accessToken'] };
     } catch (thrown) {
       const error = asRegistryError(thrown, `nacos: ${endpoint.host}:${endpoint.port}`);
       if (error.kind === 'unavailable' || error.kind === 'timeout') {

@@ -71,7 +71,7 @@ export class LegacyApi implements InstanceApi {
     const once = (): Promise<PackageAnswer> => throughPackage(signal, () => run(this.proxy(name.namespaceId)));
     const first = await once();
     const isRefused = first.status === 401 || first.status === 403;
-    const { status, text } = isRefused && login?.forget() === true ? await once() : first;
+    const { status, text } = isRefused && login?.forget(first.token) === true ? await once() : first;
     const failure = failureOfStatus(status, text, 'API v1');
     if (failure?.kind !== 'unsupported') {
       if (failure !== undefined) throw failure;
@@ -104,7 +104,7 @@ export class LegacyApi implements InstanceApi {
       const { accessToken } = (await login?.headers(signal)) ?? {};
       // Old servers read tokens from the one, new ones from either.
       const headers = accessToken === undefined ? {} : { accessToken, authorization: `Bearer ${accessToken}` };
-      return await ask(this.dispatcher, {
+      const answer = await ask(this.dispatcher, {
         method: method as HttpQuestion['method'],
         url: `${origin}${pathname.replace(PACKAGE_PATH, `${settings.contextPath}/v1/ns/`)}`,
         fields,
@@ -112,6 +112,7 @@ export class LegacyApi implements InstanceApi {
         signal,
         maxBytes: MAX_ANSWER_BYTES,
       });
+      return { ...answer, token: accessToken };
     } catch (thrown) {
       const error = asRegistryError(thrown, `nacos: ${host}`);
       if (error.kind === 'unavailable' || error.kind === 'timeout') {

@@ -13,6 +13,8 @@ export interface PackageQuestion {
 export interface PackageAnswer {
   readonly status: number;
   readonly text: string;
+  /** Which it was asked with. */
+  readonly token: string | undefined;
 }
 
 /** One of our calls while it runs through the package: what it would swallow is kept here. */

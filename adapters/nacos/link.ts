@@ -75,11 +75,12 @@ export class Link {
   async request(connection: Connection, type: string, fields: Fields, signal: AbortSignal): Promise<Fields> {
     const { login } = this.options;
     if (login === undefined) return connection.request(type, fields, {}, signal);
+    const headers = await login.headers(signal);
     try {
-      return await connection.request(type, fields, await login.headers(signal), signal);
+      return await connection.request(type, fields, headers, signal);
     } catch (error) {
       const isRefused = error instanceof RegistryError && error.kind === 'forbidden';
-      if (!isRefused || !login.forget()) throw error;
+      if (!isRefused || !login.forget(headers['accessToken'])) throw error;
       return connection.request(type, fields, await login.headers(signal), signal);
     }
   }

@@ -42,12 +42,14 @@ const PATHS = ['/v3/auth/user/login', '/v1/auth/login', '/v1/auth/users/login'] 
 /** For each path. */
 const LOGIN_TIMEOUT_MS = 3_000;
 const RENEW_AT = 0.9;
-/** Tokens refused by the server are thrown away at most this often. */
-const MIN_FORGET_MS = 1_000;
+/** A token that is refused is kept until it is at least twice as old as the one refused before it, within these bounds. */
+const MIN_KEEP_MS = 1_000;
+const MAX_KEEP_MS = 60_000;
 const MAX_ANSWER_BYTES = 65_536;
 
 interface Token {
   readonly text: string;
+  readonly madeAtMs: number;
   readonly renewAtMs: number;
   readonly endsAtMs: number;
 }
@@ -58,7 +60,7 @@ export class Login {
   private token: Token | undefined = undefined;
   private running: Promise<Token> | undefined = undefined;
   private path: (typeof PATHS)[number] | undefined = undefined;
-  private forgotAtMs = -Infinity;
+  private keepMs = 0;
 
   constructor(options: LoginOptions) {
     this.options = options;
@@ -77,11 +79,15 @@ export class Login {
     return { accessToken: (await abortable(this.running, signal)).text };
   }
 
-  /** The server refused the token: the next request logs in again. False where that has just been tried. */
-  forget(): boolean {
-    const nowMs = this.options.clock.now();
-    if (nowMs - this.forgotAtMs < MIN_FORGET_MS) return false;
-    this.forgotAtMs = nowMs;
+  /**
+   * The server refused `token`: where it is the one in use, the next request logs in again. True where that may help; false
+   * where the token is so new that it is a right that is missing, and a login would only cost the server its time.
+   */
+  forget(token: string | undefined): boolean {
+    if (this.token === undefined || this.token.text !== token) return true;
+    const ageMs = this.options.clock.now() - this.token.madeAtMs;
+    if (ageMs < this.keepMs) return false;
+    this.keepMs = Math.min(MAX_KEEP_MS, Math.max(MIN_KEEP_MS, ageMs * 2));
     this.token = undefined;
     return true;
   }
@@ -151,7 +157,7 @@ export class Login {
     if (typeof accessToken !== 'string' || accessToken === '') throw refused(200);
     const ttlMs = typeof tokenTtl === 'number' && tokenTtl > 0 ? tokenTtl * 1_000 : 60_000;
     const nowMs = this.options.clock.now();
-    return { text: accessToken, renewAtMs: nowMs + ttlMs * RENEW_AT, endsAtMs: nowMs + ttlMs };
+    return { text: accessToken, madeAtMs: nowMs, renewAtMs: nowMs + ttlMs * RENEW_AT, endsAtMs: nowMs + ttlMs };
   }
 }
 
