@@ -68,9 +68,7 @@ export class GrpcKeeper implements RecordKeeper {
   }
 
   async remove(signal: AbortSignal): Promise<void> {
-    const wasOurs = this.publication.has(this.instance.id);
-    await this.publication.remove(this.instance.id, signal);
-    if (!wasOurs) {
+    if (!(await this.publication.remove(this.instance.id, signal))) {
       const { instances } = await this.read(signal);
       if (instances.every((other) => other.id !== this.instance.id)) return;
       throw new RegistryError('unsupported', 'nacos: a record ends with the connection that wrote it');

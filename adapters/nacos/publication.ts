@@ -17,6 +17,9 @@ interface Entry {
   readonly untilMs: number;
 }
 
+/** By our ids. */
+type Records = ReadonlyMap<string, NacosInstance>;
+
 /** What a publication needs. */
 export interface PublicationOptions {
   readonly link: Link;
@@ -30,11 +33,10 @@ const WRITE_TIMEOUT_MS = 3_000;
 export class Publication {
   private readonly options: PublicationOptions;
   private readonly entries = new Map<string, Entry>();
-  /** The connection that holds what was written last, and whether that is anything. */
-  private written: { readonly connection: Connection; readonly ids: ReadonlySet<string> } | undefined = undefined;
+  /** What was written last, and the connection that holds it; undefined where that is nothing. */
+  private written: { readonly connection: Connection; readonly records: Records } | undefined = undefined;
   private isDirty = false;
   private running: Promise<void> | undefined = undefined;
-  private readonly last = new Map<string, NacosInstance>();
 
   constructor(options: PublicationOptions) {
     this.options = options;
@@ -63,18 +65,24 @@ export class Publication {
     const entry = this.entries.get(id);
     if (entry?.wasWritten !== true) return false;
     this.entries.set(id, { ...entry, untilMs: this.options.clock.now() + ttlMs });
-    if (this.written?.connection !== connection || !this.written.ids.has(id)) {
+    if (this.written?.connection !== connection || !this.written.records.has(id)) {
       this.isDirty = true;
       await this.settled(id, signal);
     }
     return this.entries.get(id)?.wasWritten === true;
   }
 
-  /** Takes a record away. Resolves where there is no connection that could hold it as well. */
-  async remove(id: string, signal: AbortSignal): Promise<void> {
+  /** Takes a record away. False where it was none of this process: no connection of ours held it. */
+  async remove(id: string, signal: AbortSignal): Promise<boolean> {
+    const isWritten = (): boolean => this.written?.records.has(id) === true;
+    let wasOurs = this.has(id) || isWritten();
     this.drop(id);
     await this.options.link.ready(signal);
-    while (this.isDirty || this.running !== undefined) await abortable(this.flush(), signal);
+    while (this.isDirty || this.running !== undefined) {
+      await abortable(this.flush(), signal);
+      wasOurs ||= isWritten(); // By a write that was under way, though whoever wanted it had given up.
+    }
+    return wasOurs;
   }
 
   /** Forgets a record; it is taken away in the background, where there is a connection. */
@@ -100,8 +108,6 @@ export class Publication {
   }
 
   private drop(id: string): void {
-    const entry = this.entries.get(id);
-    if (entry !== undefined) this.last.set(id, entry.record);
     this.entries.delete(id);
     this.isDirty = true;
   }
@@ -133,19 +139,14 @@ export class Publication {
       this.isDirty = true;
       throw error as RegistryError;
     }
-    this.last.clear();
-    this.written = wanted.size === 0 ? undefined : { connection, ids: new Set(wanted.keys()) };
+    this.written = wanted.size === 0 ? undefined : { connection, records: wanted };
     for (const [id, record] of wanted) {
       const entry = this.entries.get(id);
       if (entry?.record === record) this.entries.set(id, { ...entry, wasWritten: true });
     }
   }
 
-  private send(
-    connection: Connection,
-    wanted: ReadonlyMap<string, NacosInstance>,
-    signal: AbortSignal,
-  ): Promise<Fields> {
+  private send(connection: Connection, wanted: Records, signal: AbortSignal): Promise<Fields> {
     const { link, name } = this.options;
     const place = { module: 'naming', namespace: name.namespaceId, ...groupAndService(name) };
     const records = [...wanted.values()];
@@ -155,7 +156,8 @@ export class Publication {
       return link.request(connection, 'BatchInstanceRequest', batch, signal);
     }
     const type = first === undefined ? 'deregisterInstance' : 'registerInstance';
-    const instance = first ?? [...this.last.values()][0]; // It takes the whole entry away; the fields are a formality.
+    // It takes the whole entry away, whichever of its records is named; to name none is an error.
+    const instance = first ?? [...(this.written?.records.values() ?? [])][0];
     return link.request(connection, 'InstanceRequest', { ...place, type, instance }, signal);
   }
 }

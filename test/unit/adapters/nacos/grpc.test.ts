@@ -152,6 +152,17 @@ describe('records of one service', () => {
   });
 });
 
+test('a record whose first write is under way when it is deregistered is removed', async () => {
+  server.behaviour.swallows.add('InstanceRequest');
+  const handle = open().register({ instance: own('me', 1), ttlMs: 6_000 });
+  await until('it is written', () => server.registered(NAME).length === 1);
+  server.behaviour.swallows.clear();
+  const leaving = handle.deregister({ deadlineMs: 2_000, settleMs: 0 });
+  server.answerLate();
+  expect(await leaving).toBe('removed');
+  expect(server.registered(NAME)).toEqual([]);
+});
+
 describe('a token', () => {
   const user = { username: 'u', password: 'p' };
 

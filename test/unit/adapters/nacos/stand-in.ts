@@ -20,7 +20,7 @@ export interface Behaviour {
   readonly tokens: Set<string>;
   /** Answers no calls. */
   isDeaf: boolean;
-  /** Types of calls that it takes and does not answer. */
+  /** Types of calls that it takes and does not answer until `answerLate`. */
   readonly swallows: Set<string>;
   /** Says that it protects, and calls everybody healthy. */
   isProtecting: boolean;
@@ -64,6 +64,7 @@ export class NacosStandIn {
   httpPort = 0;
   grpcPort = 0;
   private readonly peers = new Map<string, Peer>();
+  private readonly late: (() => void)[] = [];
   private readonly planted = new Map<string, Json[]>();
   private grpc: Server | undefined;
   private http: HttpServer | undefined;
@@ -116,6 +117,11 @@ export class NacosStandIn {
     this.push(name);
   }
 
+  /** Answers what was swallowed. */
+  answerLate(): void {
+    for (const send of this.late.splice(0)) send();
+  }
+
   /** Connections that are set up. */
   get connections(): string[] {
     return [...this.peers.values()].filter((peer) => peer.stream !== undefined).map((peer) => peer.id);
@@ -165,8 +171,9 @@ export class NacosStandIn {
     if (this.behaviour.isDeaf) return;
     const id = call.getPeer();
     const fields = this.handle(type, JSON.parse(body) as Json, id, call.request.toString('latin1'));
-    if (this.behaviour.swallows.has(type)) return;
-    reply(null, encodePayload({ type: 'Response', body: JSON.stringify(fields) }));
+    const send = (): void => reply(null, encodePayload({ type: 'Response', body: JSON.stringify(fields) }));
+    if (this.behaviour.swallows.has(type)) this.late.push(send);
+    else send();
   };
 
   private handle(type: string, fields: Json, id: string, raw: string): Json {
@@ -185,6 +192,7 @@ export class NacosStandIn {
     if (type === 'InstanceRequest' || type === 'BatchInstanceRequest') {
       const isLeaving = fields['type'] === 'deregisterInstance';
       const one = [fields['instance'] as Json];
+      if (fields['instances'] === undefined && fields['instance'] === undefined) return failed(500);
       peer.published.set(name, isLeaving ? [] : ((fields['instances'] as Json[] | undefined) ?? one));
       this.push(name);
     }
