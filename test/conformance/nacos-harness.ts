@@ -5,7 +5,8 @@ import { createNacosAdapter } from '../../adapters/nacos/nacos.ts';
 import type { ServiceKey } from '../../src/registry/types.ts';
 import { FaultProxy } from '../support/fault-proxy.ts';
 import type { ServerVersion } from '../support/servers/index.ts';
-import { ADMIN, findNacos, NacosProcess } from '../support/servers/nacos.ts';
+import { ADMIN, NacosApi } from '../support/servers/nacos-api.ts';
+import { findNacos, GRPC_OFFSET, NacosProcess } from '../support/servers/nacos.ts';
 import { SCALE, TTL_MS, until, type Harness, type Need, type Space } from './harness.ts';
 import { NacosPlanter } from './nacos-planter.ts';
 
@@ -22,6 +23,8 @@ const POLLED: Cannot = {
   tls: 'the server that is to be had as a package has no TLS',
   server: 'polls are spread over 2 to 5 s all the time: no restart brings them together',
 };
+const ELSEWHERE = 'the server runs elsewhere, without users that are ours to make';
+const CANNOT_ELSEWHERE: Cannot = { rights: ELSEWHERE, credentials: ELSEWHERE };
 /** A column for each driver. */
 const DRIVERS: readonly { readonly driver: NacosDriverName; readonly suffix: string; readonly cannot: Cannot }[] = [
   { driver: 'grpc', suffix: '', cannot: CANNOT },
@@ -34,57 +37,73 @@ const JWT_PREFIX = 'eyJhbGciOi';
 /** A harness for each version that is there and each driver; servers start with the first space, and end with `close`. */
 export async function nacosHarnesses(): Promise<Harness[]> {
   const servers = await findNacos();
-  return servers
-    .filter(({ found }) => found.from !== 'variable')
-    .flatMap((server) => {
-      let running: Promise<NacosProcess> | undefined;
-      // Polling beside other columns is slower than its cases allow (W1): its column is one of the full form.
-      const drivers = SCALE.isFull ? DRIVERS : DRIVERS.slice(0, 1);
-      return drivers.map(({ driver, suffix, cannot }) => ({
-        title: `Nacos ${server.version}${suffix}`,
-        cannot,
-        start: async () => {
-          running ??= startOne(server);
-          await running;
-        },
-        space: async (options) => {
-          running ??= startOne(server);
-          return openSpace(await running, driver, options?.needs ?? []);
-        },
-        close: async () => {
-          await running?.then(
-            (one) => one.close(),
-            () => undefined,
-          );
-        },
-      }));
-    });
+  return servers.flatMap((server) => {
+    let running: Promise<Backend> | undefined;
+    // Polling beside other columns is slower than its cases allow (W1): its column is one of the full form.
+    const drivers = SCALE.isFull ? DRIVERS : DRIVERS.slice(0, 1);
+    return drivers.map(({ driver, suffix, cannot }) => ({
+      title: `Nacos ${server.version}${suffix}`,
+      cannot: server.found.from === 'variable' ? { ...cannot, ...CANNOT_ELSEWHERE } : cannot,
+      start: async () => {
+        running ??= startOne(server);
+        await running;
+      },
+      space: async (options) => {
+        running ??= startOne(server);
+        return openSpace(await running, driver, options?.needs ?? []);
+      },
+      close: async () => {
+        await running?.then(
+          (one) => one.close(),
+          () => undefined,
+        );
+      },
+    }));
+  });
 }
 
-function startOne({ found }: ServerVersion): Promise<NacosProcess> {
-  if (found.from === 'variable') throw new Error('not ours to start');
-  return NacosProcess.start(found, { hasAuth: true });
+/** The server of all spaces. Cases break the way to it, never itself. */
+interface Backend {
+  readonly host: string;
+  readonly port: number;
+  readonly grpcPort: number;
+  readonly api: NacosApi;
+  /** What is logged in with; nothing where the server asks for no user. */
+  readonly user: Readonly<Partial<typeof ADMIN>>;
+  close(): Promise<void>;
+}
+
+/** One that a variable names runs already, and asks for no user. */
+async function startOne({ found }: ServerVersion): Promise<Backend> {
+  if (found.from === 'variable') {
+    const [host = '', port = ''] = found.address.split(/:(?=\d+$)/);
+    const ports = { port: Number(port), grpcPort: Number(port) + GRPC_OFFSET };
+    return { host, ...ports, api: new NacosApi(found.address, false), user: {}, close: () => Promise.resolve() };
+  }
+  const server = await NacosProcess.start(found, { hasAuth: true });
+  const { port, grpcPort, api } = server;
+  return { host: '127.0.0.1', port, grpcPort, api, user: ADMIN, close: () => server.close() };
 }
 
 let spaces = 0;
 
-async function openSpace(server: NacosProcess, driver: NacosDriverName, needs: readonly Need[]): Promise<Space> {
+async function openSpace(server: Backend, driver: NacosDriverName, needs: readonly Need[]): Promise<Space> {
   const namespace = `space-${process.pid}-${++spaces}`;
-  const http = await FaultProxy.start({ host: '127.0.0.1', port: server.port });
-  const grpc = await FaultProxy.start({ host: '127.0.0.1', port: server.grpcPort });
+  const http = await FaultProxy.start({ host: server.host, port: server.port });
+  const grpc = await FaultProxy.start({ host: server.host, port: server.grpcPort });
   const proxy = driver === 'grpc' ? grpc : http;
   if (needs.includes('credentials')) {
     http.isRecording = true;
     Object.assign(http, { recorded: proxy.recorded }); // What goes over both is looked at as one.
   }
-  const rights = needs.includes('rights') ? await Rights.open(server, namespace) : undefined;
+  const rights = needs.includes('rights') ? await Rights.open(server.api, namespace) : undefined;
   const base: NacosOptions = {
     endpoints: [http.address],
     grpcPortOffset: grpc.port - http.port,
     namespace,
     driver,
   };
-  const planter = new NacosPlanter({ endpoints: [server.address], namespace, ...ADMIN });
+  const planter = new NacosPlanter({ endpoints: [server.api.address], namespace, ...server.user });
   const cut = async (): Promise<void> => {
     const { accepted } = proxy;
     const wasOpen = proxy.open > 0;
@@ -92,10 +111,10 @@ async function openSpace(server: NacosProcess, driver: NacosDriverName, needs: r
     if (wasOpen) await until('they reconnect', RECONNECT_MS, () => proxy.accepted > accepted).catch(() => undefined);
   };
   return {
-    selection: { type: 'nacos', options: { ...base, ...(rights?.user ?? ADMIN) } },
+    selection: { type: 'nacos', options: { ...base, ...(rights?.user ?? server.user) } },
     open: async (context) => {
       const options = { allowLoopback: true, ttlMs: TTL_MS, ...context };
-      const registry = createNacosAdapter({ ...base, ...ADMIN }, options, {});
+      const registry = createNacosAdapter({ ...base, ...server.user }, options, {});
       // Logs in: the server takes its time for that on purpose, and bounds are for what follows.
       await registry.ping(AbortSignal.timeout(RECONNECT_MS)).catch(() => undefined);
       return registry;
@@ -103,7 +122,7 @@ async function openSpace(server: NacosProcess, driver: NacosDriverName, needs: r
     openAt: (address) => {
       const endpoint = `${address.replace(/:\d+$/, '')}:${http.port}`; // gRPC's port follows from that of HTTP.
       return Promise.resolve(
-        createNacosAdapter({ ...base, ...ADMIN, endpoints: [endpoint] }, { allowLoopback: true }, {}),
+        createNacosAdapter({ ...base, ...server.user, endpoints: [endpoint] }, { allowLoopback: true }, {}),
       );
     },
     plant: (instances) => planter.plant(instances),
@@ -111,12 +130,12 @@ async function openSpace(server: NacosProcess, driver: NacosDriverName, needs: r
     revoke: async (instance) => {
       // Over gRPC the connection is the lease: nobody can take a record away but by ending it.
       if (driver === 'grpc') proxy.reset();
-      else await server.deregister(namespace, instance);
+      else await server.api.deregister(namespace, instance);
     },
     wipe: async () => {
       planter.forgetAll();
       if (driver === 'grpc') await cut();
-      else await server.deregisterAll(namespace);
+      else await server.api.deregisterAll(namespace);
     },
     plantBroken: (key) => planter.plantBroken(key),
     breakDown: () => {
@@ -149,20 +168,20 @@ async function openSpace(server: NacosProcess, driver: NacosDriverName, needs: r
 /** A user whose role may do what is allowed, told by Nacos' own permissions. */
 class Rights {
   readonly user: { readonly username: string; readonly password: string };
-  private readonly server: NacosProcess;
+  private readonly api: NacosApi;
   private readonly namespace: string;
   private readonly granted = new Set<string>();
 
-  private constructor(server: NacosProcess, namespace: string) {
-    this.server = server;
+  private constructor(api: NacosApi, namespace: string) {
+    this.api = api;
     this.namespace = namespace;
     this.user = { username: `user-of-${namespace}`, password: `password-of-${namespace}` };
   }
 
-  static async open(server: NacosProcess, namespace: string): Promise<Rights> {
-    const rights = new Rights(server, namespace);
-    await server.call('POST', '/v1/auth/users', rights.user);
-    await server.call('POST', '/v1/auth/roles', { role: namespace, username: rights.user.username });
+  static async open(api: NacosApi, namespace: string): Promise<Rights> {
+    const rights = new Rights(api, namespace);
+    await api.call('POST', '/v1/auth/users', rights.user);
+    await api.call('POST', '/v1/auth/roles', { role: namespace, username: rights.user.username });
     await rights.grant('*:*');
     return rights;
   }
@@ -179,13 +198,13 @@ class Rights {
 
   private async grant(resource: string): Promise<void> {
     this.granted.add(resource);
-    await this.server.call('POST', '/v1/auth/permissions', this.permission(resource));
+    await this.api.call('POST', '/v1/auth/permissions', this.permission(resource));
     await this.effective();
   }
 
   private async revoke(resource: string): Promise<void> {
     this.granted.delete(resource);
-    await this.server.call('DELETE', '/v1/auth/permissions', this.permission(resource));
+    await this.api.call('DELETE', '/v1/auth/permissions', this.permission(resource));
     await this.effective();
   }
 
@@ -195,10 +214,10 @@ class Rights {
 
   /** The server reads its permissions every 5 s. */
   private async effective(): Promise<void> {
-    const token = await this.server.logIn(this.user.username, this.user.password);
+    const token = await this.api.logIn(this.user.username, this.user.password);
     const mayRead = async (service: string): Promise<boolean> => {
       const query = new URLSearchParams({ serviceName: service, namespaceId: this.namespace, accessToken: token });
-      const answer = await fetch(`http://${this.server.address}/nacos/v2/ns/instance/list?${query.toString()}`);
+      const answer = await fetch(`http://${this.api.address}/nacos/v2/ns/instance/list?${query.toString()}`);
       return answer.status === 200;
     };
     const probe = [...this.granted].find((resource) => resource !== '*:*')?.replace(/^.*\//, '') ?? 'any';

@@ -16,7 +16,8 @@ import {
 import { ConsulProcess, findConsul, TOKEN } from '../support/servers/consul.ts';
 import { EtcdProcess, findEtcd } from '../support/servers/etcd.ts';
 import { owned } from '../support/servers/index.ts';
-import { ADMIN, findNacos, NacosProcess } from '../support/servers/nacos.ts';
+import { ADMIN } from '../support/servers/nacos-api.ts';
+import { findNacos, NacosProcess } from '../support/servers/nacos.ts';
 import { adminJson } from '../support/topology.ts';
 import { until } from '../support/until.ts';
 

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { findServers, versionOfImage, type FoundServer, type OwnedServer, type ServerVersion } from './index.ts';
+import { ADMIN, NacosApi } from './nacos-api.ts';
 import { OwnServer } from './own-server.ts';
 import { freePorts, serverDirectory, ServerProcess } from './process.ts';
 import type { ServerRun } from './run.ts';
@@ -13,12 +14,11 @@ export interface NacosProcessOptions {
 }
 
 /** From the HTTP port to gRPC's, and to Raft's. */
-const GRPC_OFFSET = 1_000;
+export const GRPC_OFFSET = 1_000;
 /** Signs tokens; a test server's, of no worth elsewhere. */
 const TOKEN_SECRET = Buffer.from('0123456789abcdef0123456789abcdef0123456789abcdef').toString('base64');
 const TOKEN_SECONDS = 18_000;
 const START_TIMEOUT_MS = 120_000;
-export const ADMIN = { username: 'nacos', password: 'a-planted-secret-of-nacos' } as const;
 
 /** Every version that is there: `PILOTFISH_TEST_NACOS` (without authentication), official images, the cache. */
 export function findNacos(): Promise<ServerVersion[]> {
@@ -34,11 +34,11 @@ export function findNacos(): Promise<ServerVersion[]> {
 
 /** A running standalone server that is ours to break. Without data on disk that matter: ephemeral instances are in memory. */
 export class NacosProcess extends OwnServer {
-  readonly hasAuth: boolean;
+  readonly api: NacosApi;
 
   private constructor(port: number, hasAuth: boolean, run: ServerRun) {
     super(port, run);
-    this.hasAuth = hasAuth;
+    this.api = new NacosApi(this.address, hasAuth);
   }
 
   /** Starts one; resolves when it answers, and, with `hasAuth`, when its administrator can log in. */
@@ -50,7 +50,7 @@ export class NacosProcess extends OwnServer {
       found.from === 'binary' ? processOf(found.path, port, options) : await containerOf(found.image, port, options);
     const server = await new NacosProcess(port, hasAuth, run).started();
     try {
-      if (hasAuth) await server.call('POST', '/v1/auth/users/admin', { password: ADMIN.password }, false);
+      if (hasAuth) await server.api.call('POST', '/v1/auth/users/admin', { password: ADMIN.password }, false);
     } catch (error) {
       await server.close();
       throw error;
@@ -71,65 +71,9 @@ export class NacosProcess extends OwnServer {
     return start().catch(start).catch(start);
   }
 
-  /** One call of its HTTP API, as the administrator unless said; the answer's text. Rejects for any status but 200. */
-  async call(
-    method: string,
-    path: string,
-    fields: Readonly<Record<string, string>> = {},
-    asAdmin = this.hasAuth,
-  ): Promise<string> {
-    const token = asAdmin ? { accessToken: await this.logIn(ADMIN.username, ADMIN.password) } : undefined;
-    const query = new URLSearchParams({ ...fields, ...token }).toString();
-    const answer = await fetch(`http://${this.address}/nacos${path}?${query}`, { method });
-    const text = await answer.text();
-    if (answer.status !== 200) throw new Error(`${method} ${path}: ${answer.status}: ${text.slice(0, 200)}`);
-    return text;
-  }
-
-  /** Takes away, as an operator would, what somebody has registered over HTTP. */
-  async deregister(
-    namespaceId: string,
-    record: { readonly key: { readonly service: string }; host: string; port: number },
-  ): Promise<void> {
-    const { key, host: ip, port } = record;
-    const fields = { namespaceId, serviceName: key.service, ip, port: String(port), ephemeral: 'true' };
-    await this.call('DELETE', '/v2/ns/instance', fields);
-  }
-
-  /** The same for all of a namespace. */
-  async deregisterAll(namespaceId: string): Promise<void> {
-    const list = async (path: string, fields: Readonly<Record<string, string>>): Promise<unknown> =>
-      (JSON.parse(await this.call('GET', path, { namespaceId, ...fields })) as { data: unknown }).data;
-    const { services } = (await list('/v2/ns/service/list', { pageNo: '1', pageSize: '1000' })) as {
-      services: string[];
-    };
-    for (const service of services) {
-      const { hosts } = (await list('/v2/ns/instance/list', { serviceName: service })) as {
-        hosts: { ip: string; port: number }[];
-      };
-      for (const { ip, port } of hosts) await this.deregister(namespaceId, { key: { service }, host: ip, port });
-    }
-  }
-
   private async isWell(): Promise<boolean> {
     const answer = await fetch(`http://${this.address}/nacos/actuator/health`, { signal: AbortSignal.timeout(1_000) });
     return answer.ok;
-  }
-
-  /** A token. A user may be unknown for the first seconds: tried again for 10 s. */
-  async logIn(username: string, password: string): Promise<string> {
-    const body = new URLSearchParams({ username, password });
-    const end = performance.now() + 10_000;
-    for (;;) {
-      try {
-        const answer = await fetch(`http://${this.address}/nacos/v1/auth/login`, { method: 'POST', body });
-        if (answer.status === 200) return ((await answer.json()) as { accessToken: string }).accessToken;
-      } catch {
-        // A refusal with a status line that is none.
-      }
-      if (performance.now() > end) throw new Error(`${username} cannot log in`);
-      await new Promise((resolve) => setTimeout(resolve, 200));
-    }
   }
 }
 
