@@ -1,10 +1,13 @@
 // A stand-in for Nacos that speaks the frames of REGISTRIES §6, for what no real server here can be made to show: other
 // versions' set-up, a server that is starting, forgets, moves its clients, or refuses a token.
-import { createServer, type Server as HttpServer } from 'node:http';
+import { readFileSync } from 'node:fs';
+import { createServer, type RequestListener, type Server as HttpServer } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { Server, ServerCredentials, type ServerDuplexStream, type ServerUnaryCall } from '@grpc/grpc-js';
 import type { sendUnaryData } from '@grpc/grpc-js';
 import { decodePayload, encodePayload } from '../../../../adapters/nacos/wire.ts';
+import type { ServerTls } from '../../../support/servers/own-server.ts';
 
 export type Json = Record<string, unknown>;
 
@@ -70,19 +73,20 @@ export class NacosStandIn {
   private http: HttpServer | undefined;
   private refTime = 1_000;
 
-  async start(): Promise<void> {
+  /** @param tls of both ports */
+  async start(tls?: ServerTls): Promise<void> {
     const grpc = new Server({ 'grpc.max_receive_message_length': -1 });
     grpc.addService({ request: path('/Request/request', false) }, { request: this.answer });
     grpc.addService({ stream: path('/BiRequestStream/requestBiStream', true) }, { stream: this.connect });
     this.grpcPort = await new Promise<number>((resolve, reject) => {
-      grpc.bindAsync(`127.0.0.1:${this.grpcPort}`, ServerCredentials.createInsecure(), (error, port) => {
+      grpc.bindAsync(`127.0.0.1:${this.grpcPort}`, credentialsOf(tls), (error, port) => {
         if (error === null) resolve(port);
         else reject(error);
       });
     });
     this.grpc = grpc;
     if (this.http !== undefined) return;
-    this.http = createServer((request, response) => {
+    const logIn: RequestListener = (request, response) => {
       request.resume();
       if (request.url !== this.behaviour.loginPath) {
         response.writeHead(404).end();
@@ -92,7 +96,8 @@ export class NacosStandIn {
       const token = `token-${this.logins}`;
       this.behaviour.tokens.add(token);
       response.end(JSON.stringify({ accessToken: token, tokenTtl: 18_000 }));
-    });
+    };
+    this.http = tls === undefined ? createServer(logIn) : createTlsServer(httpsOptionsOf(tls), logIn);
     await new Promise<void>((resolve) => this.http?.listen(0, '127.0.0.1', resolve));
     this.httpPort = (this.http.address() as AddressInfo).port;
   }
@@ -233,4 +238,15 @@ export class NacosStandIn {
     });
     stream.on('error', end);
   };
+}
+
+function credentialsOf(tls: ServerTls | undefined): ServerCredentials {
+  if (tls === undefined) return ServerCredentials.createInsecure();
+  const pair = { private_key: readFileSync(tls.key), cert_chain: readFileSync(tls.cert) };
+  return ServerCredentials.createSsl(readFileSync(tls.ca), [pair], tls.verifiesClients);
+}
+
+function httpsOptionsOf({ ca, cert, key, verifiesClients }: ServerTls): object {
+  const pem = { ca: readFileSync(ca), cert: readFileSync(cert), key: readFileSync(key) };
+  return { ...pem, requestCert: verifiesClients, rejectUnauthorized: verifiesClients };
 }
