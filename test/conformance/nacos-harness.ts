@@ -180,8 +180,8 @@ class Rights {
 
   static async open(api: NacosApi, namespace: string): Promise<Rights> {
     const rights = new Rights(api, namespace);
-    await api.call('POST', '/v1/auth/users', rights.user);
-    await api.call('POST', '/v1/auth/roles', { role: namespace, username: rights.user.username });
+    await api.call('POST', 'users', rights.user);
+    await api.call('POST', 'roles', { role: namespace, username: rights.user.username });
     await rights.grant('*:*');
     return rights;
   }
@@ -198,13 +198,13 @@ class Rights {
 
   private async grant(resource: string): Promise<void> {
     this.granted.add(resource);
-    await this.api.call('POST', '/v1/auth/permissions', this.permission(resource));
+    await this.api.call('POST', 'permissions', this.permission(resource));
     await this.effective();
   }
 
   private async revoke(resource: string): Promise<void> {
     this.granted.delete(resource);
-    await this.api.call('DELETE', '/v1/auth/permissions', this.permission(resource));
+    await this.api.call('DELETE', 'permissions', this.permission(resource));
     await this.effective();
   }
 
@@ -215,9 +215,10 @@ class Rights {
   /** The server reads its permissions every 5 s. */
   private async effective(): Promise<void> {
     const token = await this.api.logIn(this.user.username, this.user.password);
+    const { read } = await this.api.paths();
     const mayRead = async (service: string): Promise<boolean> => {
       const query = new URLSearchParams({ serviceName: service, namespaceId: this.namespace, accessToken: token });
-      const answer = await fetch(`http://${this.api.address}/nacos/v2/ns/instance/list?${query.toString()}`);
+      const answer = await fetch(`http://${this.api.address}/nacos${read}?${query.toString()}`);
       return answer.status === 200;
     };
     const probe = [...this.granted].find((resource) => resource !== '*:*')?.replace(/^.*\//, '') ?? 'any';

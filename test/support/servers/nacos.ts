@@ -50,7 +50,7 @@ export class NacosProcess extends OwnServer {
       found.from === 'binary' ? processOf(found.path, port, options) : await containerOf(found.image, port, options);
     const server = await new NacosProcess(port, hasAuth, run).started();
     try {
-      if (hasAuth) await server.api.call('POST', '/v1/auth/users/admin', { password: ADMIN.password }, false);
+      if (hasAuth) await server.api.call('POST', 'admin', { password: ADMIN.password }, false);
     } catch (error) {
       await server.close();
       throw error;
