@@ -14,6 +14,8 @@ export interface Departing {
   readonly ttlMs: number;
   /** False where the registry does not have the record now, so that there is nothing to mark. */
   readonly isMarked: boolean;
+  /** How callers learn of the mark. */
+  readonly watch: Capabilities['watch'];
   /** The call that was under way: what it writes lands before the record is taken away, not after. */
   readonly inFlight: Promise<void>;
 }
@@ -24,7 +26,7 @@ type Limited = <T>(call: (signal: AbortSignal) => Promise<T>) => Promise<T>;
  * Time, in ms, for every watcher to read the mark before the record is gone, which makes the removal an explained one: with
  * Consul after its pause between two reads, where lists are polled after the longest wait between two polls.
  */
-export const SETTLE_MS: Readonly<Record<Capabilities['watch'], number>> = {
+const SETTLE_MS: Readonly<Record<Capabilities['watch'], number>> = {
   stream: 250,
   push: 250,
   'long-poll': 1_000,
@@ -36,7 +38,7 @@ const SETTLE_SHARE = 0.9;
 /** Never rejects and never takes longer than `deadlineMs`; undefined: removed, else why the record is left to expire. */
 export async function depart(
   departing: Departing,
-  { deadlineMs, settleMs = SETTLE_MS.stream }: DeregisterOptions,
+  { deadlineMs, settleMs = SETTLE_MS[departing.watch] }: DeregisterOptions,
 ): Promise<RegistryError | undefined> {
   const { clock, keeper, isMarked, inFlight } = departing;
   const endMs = clock.now() + deadlineMs;

@@ -298,9 +298,9 @@ export class ActiveRegistration implements RegistrationHandle {
     this.setState('leaving', undefined);
     this.record = { ...this.record, leaving: true };
     const { record, inFlight } = this;
-    const failure = this.wasSent
-      ? await depart({ clock, keeper, ttlMs, record, isMarked, inFlight }, options)
-      : undefined;
+    const { watch } = this.driver.capabilities;
+    const departing = { clock, keeper, ttlMs, record, isMarked, watch, inFlight };
+    const failure = this.wasSent ? await depart(departing, options) : undefined;
     this.error = failure;
     this.end();
     return failure === undefined ? 'removed' : 'left-to-expire';

@@ -123,7 +123,7 @@ export type InstanceUpdate = Partial<Pick<ServiceInstance, 'weight' | 'metadata'
 export interface DeregisterOptions {
   /** The whole of it, in ms; past that the record is left to expire. */
   readonly deadlineMs: number;
-  /** Time between the mark `leaving` and the removal, so that callers turn away first; 250 by default, `SETTLE_MS` for each kind of watch. */
+  /** Time between the mark `leaving` and the removal, so that callers turn away first; by default as long as they need to read it. */
   readonly settleMs?: number;
 }
 

@@ -1,7 +1,6 @@
 // Our own service: its app's health, its record in the registry, and the gate that answers for an app that is down.
 import { networkInterfaces } from 'node:os';
 import type { ServiceConfig } from '../config/config.ts';
-import { SETTLE_MS } from '../registry/departure.ts';
 import { Registrar } from '../registry/registrar.ts';
 import type { RegistrarStatus } from '../registry/registrar.ts';
 import type { Registry } from '../registry/registry.ts';
@@ -62,8 +61,7 @@ export class OwnService {
 
   /** Takes the record away within the deadline, after the time that callers need to read that it leaves; never rejects. */
   leave(deadlineMs: number): Promise<'removed' | 'left-to-expire'> {
-    const settleMs = SETTLE_MS[this.parts.registry.capabilities.watch];
-    return this.registrar.leave({ deadlineMs, settleMs }).then((result) => {
+    return this.registrar.leave({ deadlineMs }).then((result) => {
       this.parts.log.info('left the registry', { result });
       return result;
     });

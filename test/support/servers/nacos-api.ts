@@ -1,4 +1,5 @@
 // The HTTP API of a Nacos server under test, as its operator uses it; the server is ours or runs elsewhere.
+import { until } from '../until.ts';
 
 /** The administrator of servers that are ours. */
 export const ADMIN = { username: 'nacos', password: 'a-planted-secret-of-nacos' } as const;
@@ -99,19 +100,13 @@ export class NacosApi {
   /** A token. A user may be unknown for the first seconds: tried again for 10 s. */
   async logIn(username: string, password: string): Promise<string> {
     const body = new URLSearchParams({ username, password });
-    const end = performance.now() + 10_000;
-    for (;;) {
-      try {
-        const answer = await fetch(`http://${this.address}/nacos${(await this.paths()).login}`, {
-          method: 'POST',
-          body,
-        });
-        if (answer.status === 200) return ((await answer.json()) as { accessToken: string }).accessToken;
-      } catch {
-        // A refusal with a status line that is none.
-      }
-      if (performance.now() > end) throw new Error(`${username} cannot log in`);
-      await new Promise((resolve) => setTimeout(resolve, 200));
-    }
+    const once = async (): Promise<string | undefined> => {
+      const url = `http://${this.address}/nacos${(await this.paths()).login}`;
+      const answer = await fetch(url, { method: 'POST', body });
+      return answer.status === 200 ? ((await answer.json()) as { accessToken: string }).accessToken : undefined;
+    };
+    // A refusal may have a status line that is none.
+    const token = (): Promise<string | undefined> => once().catch(() => undefined);
+    return until(`${username} can log in`, token, { withinMs: 10_000, everyMs: 200 });
   }
 }
