@@ -94,6 +94,7 @@ function overloadFacts({ overload, inbound, outbound }: SidecarParts): OverloadF
   const turnedAway = (listener: Listener | undefined) => ({
     limit: listener?.refused ?? 0,
     overload: listener?.dropped ?? 0,
+    silent: listener?.displaced ?? 0,
   });
   return {
     memoryRatio,

@@ -23,7 +23,7 @@ import { Outside } from './runtime/outside.ts';
 import { openOverload, type Overload } from './runtime/overload.ts';
 import { OwnService } from './runtime/own-service.ts';
 import { PanicGuard } from './runtime/panic.ts';
-import { maxConnections, maxOpenFiles } from './runtime/process-limits.ts';
+import { maxOpenFiles, roomFor } from './runtime/process-limits.ts';
 import { logRegistryEvent } from './runtime/registry-log.ts';
 import { panicLog } from './runtime/upstream-log.ts';
 import { Serving, totalsOf } from './runtime/serving.ts';
@@ -317,7 +317,7 @@ class RunningSidecar implements Sidecar, SidecarParts {
     const listeners = this.config.service === undefined ? 1 : 2;
     return Listener.bind(direction, address, {
       context,
-      maxConnections: maxConnections(limits.connections, listeners, maxOpenFiles()),
+      room: roomFor(limits.connections, listeners, maxOpenFiles()),
     });
   }
 

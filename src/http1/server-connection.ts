@@ -91,6 +91,11 @@ export class Http1ServerConnection implements SocketOwner, DeadlineOwner, BodySo
     return this.exchange === undefined && this.held === undefined && this.reader?.hasBegun !== true;
   }
 
+  /** True until the first byte of the first request. */
+  get isSilent(): boolean {
+    return this.reader === undefined && !this.isClosing;
+  }
+
   /** Finishes the request that is being served, with `Connection: close`, and ends; at once where there is none. */
   close(): void {
     if (this.isClosing) return;

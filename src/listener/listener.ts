@@ -2,6 +2,7 @@
 import { createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { ProxyError } from '../errors.ts';
+import type { ConnectionRoom } from '../runtime/process-limits.ts';
 import type { Clock } from '../util/clock.ts';
 import type { ServingContext } from '../http/serving.ts';
 import { serveHttp1 } from '../http1/server-connection.ts';
@@ -16,12 +17,9 @@ export interface ListenAddress {
 
 export interface ListenerOptions {
   readonly context: ServingContext;
-  /** Connections that are served at the same time. */
-  readonly maxConnections: number;
+  readonly room: ConnectionRoom;
 }
 
-/** So many connections beyond `maxConnections` are told that there is no room; further ones are closed. */
-const MAX_REFUSED = 256;
 /** New connections that a listener without time still takes at each look: one of them may be a health check. */
 const TRICKLE = 8;
 
@@ -37,13 +35,14 @@ export class BindError extends Error {
 export class Listener implements Http1ServerOwner {
   private readonly server: Server;
   private readonly connections = new Set<Http1ServerConnection>();
-  /** Those of them that are not served, and still read why. */
+  /** Those of them that are not served: they still read why, or are about to be gone. */
   private readonly turnedAway = new Set<Http1ServerConnection>();
   private onEmpty: (() => void) | undefined = undefined;
   private readonly options: ListenerOptions;
-  /** Connections that were told that there is no room, and that were closed without a word. */
+  /** Connections that were told that there is no room, that were closed without a word, and that made room for a newer one. */
   refused = 0;
   dropped = 0;
+  displaced = 0;
 
   private constructor(options: ListenerOptions) {
     this.options = options;
@@ -89,7 +88,8 @@ export class Listener implements Http1ServerOwner {
 
   /** While there is more to do than time to do it, only a few connections more are taken: those that exist are served. */
   throttle(isLate: boolean): void {
-    this.server.maxConnections = isLate ? this.size + TRICKLE : this.options.maxConnections + MAX_REFUSED;
+    const { served, refused } = this.options.room;
+    this.server.maxConnections = isLate ? this.size + TRICKLE : served + refused;
   }
 
   /** Closes the socket; connections that exist live on. */
@@ -129,13 +129,25 @@ export class Listener implements Http1ServerOwner {
   }
 
   private readonly accept = (accepted: Socket): void => {
-    const { context, maxConnections } = this.options;
-    const isServed = this.connections.size - this.turnedAway.size < maxConnections;
+    const { context, room } = this.options;
+    const isServed = this.connections.size - this.turnedAway.size < room.served || (room.isScarce && this.makeRoom());
     const connection = serveHttp1(withSharedReads(accepted), context, this);
     this.connections.add(connection);
     if (isServed) return;
     this.turnedAway.add(connection);
     this.refused++;
-    connection.refuse(new ProxyError('PF_OVERFLOW', `${maxConnections} connections are open`));
+    connection.refuse(new ProxyError('PF_OVERFLOW', `${room.served} connections are open`));
   };
+
+  /** Ends the oldest connection on which no request has begun. @returns false where there is none. */
+  private makeRoom(): boolean {
+    for (const connection of this.connections) {
+      if (!connection.isSilent || this.turnedAway.has(connection)) continue;
+      this.turnedAway.add(connection);
+      this.displaced++;
+      connection.destroy();
+      return true;
+    }
+    return false;
+  }
 }

@@ -80,10 +80,24 @@ export function areFilesUsedUp(): boolean {
   }
 }
 
+/** Connections of clients that a listener may have open at the same time. */
+export interface ConnectionRoom {
+  readonly served: number;
+  /** Beyond them, told that there is no room; further ones are closed without a word. */
+  readonly refused: number;
+  /** It is descriptors that are short, not what the user wants: a connection that has never said anything makes room for a new one. */
+  readonly isScarce: boolean;
+}
+
 /** For logs, listeners, registries and the admin listener. */
 const RESERVED_FILES = 64;
 
-/** Connections of clients that one of `listeners` may have open: for each there may be one to an instance. */
-export function maxConnections(configured: number, listeners: number, openFiles: number): number {
-  return Math.max(1, Math.min(configured, Math.floor((openFiles - RESERVED_FILES) / (2 * listeners))));
+/** So many connections beyond those that are served are told that there is no room. */
+const MAX_REFUSED = 256;
+
+/** What one of `listeners` may have open, of `configured` connections: for each that is served there may be one to an instance. */
+export function roomFor(configured: number, listeners: number, openFiles: number): ConnectionRoom {
+  const refused = Math.min(MAX_REFUSED, Math.max(1, Math.floor(openFiles / (16 * listeners))));
+  const possible = Math.floor(((openFiles - RESERVED_FILES) / listeners - refused) / 2);
+  return { served: Math.max(1, Math.min(configured, possible)), refused, isScarce: possible < configured };
 }

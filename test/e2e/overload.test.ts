@@ -13,14 +13,18 @@ import { accessLine, sendRaw, startRawInstance, startStatic, type RawInstance } 
 const GET = 'GET / HTTP/1.1\r\nHost: orders\r\n\r\n';
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 
-function startLimited(port: number, limits: Readonly<Record<string, number>>): Promise<RunningSidecar> {
+function startLimited(
+  port: number,
+  limits: Readonly<Record<string, number>>,
+  under: readonly string[] = [],
+): Promise<RunningSidecar> {
   const config = {
     registry: { type: 'static', static: { orders: [`127.0.0.1:${port}`] } },
     listeners: { outbound: { limits } },
   };
   const file = join(temporaryDirectory(), 'pilotfish.yaml');
   writeFileSync(file, JSON.stringify(config)); // JSON is YAML
-  return startSidecar({}, ['-c', file]);
+  return startSidecar({}, ['-c', file], under);
 }
 
 function startAnswering(): Promise<RawInstance> {
@@ -164,6 +168,21 @@ describe('when file descriptors are used up', () => {
     expect(sidecar.child.exitCode).toBeNull();
     expect(said()).toHaveLength(1);
     agent.destroy();
+  });
+
+  it('a client that asks is served all the same: those who connect and say nothing make room', async () => {
+    const instance = await startAnswering();
+    const sidecar = await startLimited(instance.port, {}, ['prlimit', '--nofile=128:128']);
+    const asking = await sendRaw(sidecar.outbound.port, GET);
+    await until('it is answered', () => asking.received().endsWith('\r\n\r\nok'));
+    const silent = await Promise.all(Array.from({ length: 300 }, () => sendRaw(sidecar.outbound.port, '')));
+    for (let client = 0; client < 20; client++) expect(await get(sidecar, new Agent())).toBe(200);
+    asking.socket.write(GET);
+    await until('who has asked before is still there', () => /ok[^]*ok$/.test(asking.received()));
+    expect(silent.every((one) => one.received() === '')).toBe(true);
+    const metrics = await (await fetch(`http://127.0.0.1:${sidecar.admin.port}/metrics`)).text();
+    expect(metrics).toMatch(/pilotfish_connections_refused_total\{direction="outbound",reason="silent"\} 2\d\d/);
+    expect(metrics).toContain('pilotfish_overload_state{resource="files"} 0');
   });
 });
 

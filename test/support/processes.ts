@@ -20,10 +20,18 @@ export interface Running {
   readonly exited: Promise<number | string>;
 }
 
-/** Starts `node` with these arguments; the process ends with the test at the latest. `PILOTFISH_*` of the outside are not passed on. */
-export function startNode(args: readonly string[], env: Readonly<Record<string, string>> = {}, cwd?: string): Running {
+/**
+ * Starts `node` with these arguments; the process ends with the test at the latest. `PILOTFISH_*` of the outside are not passed on.
+ * @param under a program that becomes ours, such as `prlimit`, with its arguments.
+ */
+export function startNode(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  under: readonly string[] = [],
+): Running {
   const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('PILOTFISH_')));
-  const child = spawn(process.execPath, args, { env: { ...clean, ...env }, stdio: ['pipe', 'pipe', 'pipe'], cwd });
+  const [program = process.execPath, ...rest] = [...under, process.execPath, ...args];
+  const child = spawn(program, rest, { env: { ...clean, ...env }, stdio: ['pipe', 'pipe', 'pipe'] });
   const running: Running = {
     child,
     lines: [],
@@ -38,8 +46,12 @@ export function startNode(args: readonly string[], env: Readonly<Record<string, 
 }
 
 /** `pilotfish …` as a user runs it. */
-export function pilotfish(args: readonly string[], env: Readonly<Record<string, string>> = {}, cwd?: string): Running {
-  return startNode([MAIN, ...args], env, cwd);
+export function pilotfish(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  under: readonly string[] = [],
+): Running {
+  return startNode([MAIN, ...args], env, under);
 }
 
 /** A sidecar that is ready, with the addresses that its log told. */
@@ -53,13 +65,14 @@ export interface RunningSidecar extends Running {
 export async function startSidecar(
   env: Readonly<Record<string, string>> = {},
   args: readonly string[] = [],
+  under: readonly string[] = [],
 ): Promise<RunningSidecar> {
-  const running = pilotfish(['run', ...args], {
+  const addresses = {
     PILOTFISH_INBOUND: '127.0.0.1:0',
     PILOTFISH_OUTBOUND: '127.0.0.1:0',
     PILOTFISH_ADMIN: '127.0.0.1:0',
-    ...env,
-  });
+  };
+  const running = pilotfish(['run', ...args], { ...addresses, ...env }, under);
   const entries = (): LogEntry[] =>
     running.lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as LogEntry);
   let exit: number | string | undefined;

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Overload, type OverloadOptions } from '../../../src/runtime/overload.ts';
-import { maxConnections, maxOpenFiles, memoryReader } from '../../../src/runtime/process-limits.ts';
+import { maxOpenFiles, memoryReader, roomFor } from '../../../src/runtime/process-limits.ts';
 import type { Clock } from '../../../src/util/clock.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
@@ -134,9 +134,19 @@ describe('what this process may use', () => {
   });
 
   it('leaves half of the descriptors to connections to instances', () => {
-    expect(maxConnections(10_000, 2, Infinity)).toBe(10_000);
-    expect(maxConnections(10_000, 2, 1_024)).toBe(240);
-    expect(maxConnections(10_000, 1, 1_024)).toBe(480);
-    expect(maxConnections(10_000, 1, 10)).toBe(1);
+    expect(roomFor(10_000, 2, Infinity)).toEqual({ served: 10_000, refused: 256, isScarce: false });
+    expect(roomFor(10_000, 2, 1_024)).toEqual({ served: 224, refused: 32, isScarce: true });
+    expect(roomFor(10_000, 1, 1_024)).toEqual({ served: 448, refused: 64, isScarce: true });
+    expect(roomFor(448, 1, 1_024)).toEqual({ served: 448, refused: 64, isScarce: false });
+    expect(roomFor(10_000, 1, 10)).toEqual({ served: 1, refused: 1, isScarce: true });
+  });
+
+  it('is not exceeded by all connections of all listeners together', () => {
+    for (const openFiles of [128, 256, 1_024, 20_000]) {
+      for (const listeners of [1, 2]) {
+        const { served, refused } = roomFor(1_000_000, listeners, openFiles);
+        expect(listeners * (2 * served + refused)).toBeLessThanOrEqual(openFiles - 64);
+      }
+    }
   });
 });
