@@ -12,6 +12,7 @@ import { Outbox } from './outbox.ts';
 import { refusal } from './refusal.ts';
 import { reset } from './reset.ts';
 import { ServerExchange, type ServerExchangeOwner } from './server-exchange.ts';
+import { hasToWait, type InTurn } from './read-turns.ts';
 import { own, type SocketOwner } from './socket-events.ts';
 
 /** What a closing connection still reads, so that the client can read our answer instead of a reset: milliseconds, bytes. */
@@ -52,7 +53,7 @@ export interface Http1ServerOwner {
   onClosed(connection: Http1ServerConnection): void;
 }
 
-export class Http1ServerConnection implements SocketOwner, DeadlineOwner, BodySource, ServerExchangeOwner {
+export class Http1ServerConnection implements SocketOwner, DeadlineOwner, BodySource, ServerExchangeOwner, InTurn {
   readonly socket: Socket;
   readonly context: ServingContext;
   /** True once the connection takes no further request. */
@@ -208,6 +209,7 @@ export class Http1ServerConnection implements SocketOwner, DeadlineOwner, BodySo
     }
     if (this.held === undefined) {
       if (this.hasEnded || this.isClosing) this.linger();
+      else if (hasToWait(this)) this.pause();
       else {
         this.arm('idle', this.context.timeouts.idleMs, nowMs);
         this.unpause();
@@ -215,6 +217,12 @@ export class Http1ServerConnection implements SocketOwner, DeadlineOwner, BodySo
     } else if (!this.isConsuming) {
       this.consumeHeld();
     }
+  }
+
+  onTurn(): void {
+    if (this.isClosing || this.socket.destroyed) return;
+    this.arm('idle', this.context.timeouts.idleMs);
+    this.unpause();
   }
 
   onExchangeBroken(): void {

@@ -12,6 +12,12 @@ const MAX_WAITING = 32;
 
 let waiting: Flushable[] = [];
 let isScheduled = false;
+let turn = 0;
+
+/** Differs between turns of the loop in which something was written. */
+export function turnOfLoop(): number {
+  return turn;
+}
 
 /** `one.flush()` is called when this turn of the loop has seen all that came in, or earlier where much is written; never at once. */
 export function flushAtEndOfTurn(one: Flushable): void {
@@ -24,6 +30,7 @@ export function flushAtEndOfTurn(one: Flushable): void {
 
 function onEndOfTurn(): void {
   isScheduled = false;
+  turn++;
   flushAll();
 }
 

@@ -6,7 +6,7 @@ import { rowOf } from './results.mjs';
  * @param {import('./results.mjs').Blocks} blocks
  * @returns {Bar[]}  `pass` is undefined where the figure, or what it is compared with, was not taken
  */
-export function judge({ A, B, E, F }) {
+export function judge({ A, B, E, F, G }) {
   const us = (/** @type {string} */ id) => {
     const row = rowOf(A, id);
     return row?.isLogged === true ? row.usPerRequest : Number.NaN; // a log that was not written cost nothing
@@ -14,6 +14,7 @@ export function judge({ A, B, E, F }) {
   const idle = rowOf(B, 'pilotfish');
   const start = rowOf(E, 'pilotfish');
   const killed = rowOf(F, 'pilotfish');
+  const crowded = rowOf(G, 'pilotfish');
   return [
     bar('CPU per request, access log off, against Envoy', us('pilotfish') / us('envoy'), 0.6, '×'),
     bar('CPU per request, access log off, against Traefik', us('pilotfish') / us('traefik'), 0.4, '×'),
@@ -33,7 +34,13 @@ export function judge({ A, B, E, F }) {
       '',
     ),
     bar('p99.9 when a copy is killed', killed?.p999Ms, 25, 'ms'),
+    bar('requests/s lost with 4,000 clients, against 64', crowded && lostPercent(crowded.perSecond), 50, '%'),
   ];
+}
+
+/** From the first to the last. @param {number[]} perSecond */
+function lostPercent(perSecond) {
+  return (1 - (perSecond.at(-1) ?? Number.NaN) / (perSecond[0] ?? Number.NaN)) * 100;
 }
 
 /** @param {string} title @param {number | undefined} figure @param {number} limit @param {string} unit @returns {Bar} */

@@ -1,15 +1,16 @@
 // Command line of the bench: which blocks, which rows, how long.
 import { parseArgs } from 'node:util';
 
-const BLOCKS = ['A', 'B', 'C', 'D', 'E', 'F'];
+const BLOCKS = ['A', 'B', 'C', 'D', 'E', 'F', 'G'];
 
 export const HELP = `npm run bench -- [options]
 
   --quick            short rounds: a look, not a result (never written to docs/benchmarks.md)
-  --only A,B         blocks: A requests, B idle connections, C large bodies, D many services, E start, F kill
+  --only A,B         blocks: A requests, B idle connections, C large bodies, D many services, E start, F kill,
+                 G many clients
   --rows a,b         rows by id: nginx, haproxy, envoy, traefik, pilotfish, pilotfish-log, node-http, handcodec
   --rounds N         rounds of every block instead of its own number
-  --seconds N        length of one measurement of blocks A and C
+  --seconds N        length of one measurement of blocks A, C and G
   --cores P,L        core of the proxy, core of load generator and backends (default: the last core, the first)
   --json FILE        the raw results
   --write            write docs/benchmarks.md although not every block or row ran
@@ -25,6 +26,7 @@ bench:profile        block A's load on the sidecar under --cpu-prof, then its to
  * @typedef {object} Options
  * @property {boolean} quick
  * @property {string[]} blocks
+ * @property {boolean} isEveryBlock
  * @property {string[] | undefined} rows  ids; undefined: all
  * @property {number | undefined} rounds
  * @property {number | undefined} seconds
@@ -65,6 +67,7 @@ export function readOptions(argv) {
   return {
     quick: values.quick,
     blocks,
+    isEveryBlock: blocks.length === BLOCKS.length,
     rows: values.rows?.split(','),
     rounds: positive('--rounds', values.rounds),
     seconds: positive('--seconds', values.seconds),

@@ -1,6 +1,7 @@
 // The results as one Markdown page, the same on the terminal and in docs/benchmarks.md.
 import {
   bodiesSection,
+  crowdSection,
   idleSection,
   killSection,
   requestsSection,
@@ -23,7 +24,7 @@ const DISTURBED =
 
 /** @param {import('./results.mjs').Results} results */
 export function report({ machine, quick, tookSeconds, argv, versions, left, blocks, bars }) {
-  const { A, B, C, D, E, F } = blocks;
+  const { A, B, C, D, E, F, G } = blocks;
   const command = commandText('bench', argv);
   const parts = [
     '# Benchmarks',
@@ -57,6 +58,7 @@ export function report({ machine, quick, tookSeconds, argv, versions, left, bloc
     D && servicesSection(D),
     E && startSection(E),
     F && killSection(F),
+    G && crowdSection(G),
   ];
   return parts.filter((part) => typeof part === 'string').join('\n\n') + '\n';
 }

@@ -7,7 +7,8 @@
  * @typedef {Awaited<ReturnType<typeof import('./blocks/services.mjs').manyServices>>} Services
  * @typedef {Awaited<ReturnType<typeof import('./blocks/start.mjs').startUp>>} Start
  * @typedef {Awaited<ReturnType<typeof import('./blocks/kill.mjs').kill>>} Kill
- * @typedef {{ A?: Requests, B?: Idle, C?: Bodies, D?: Services, E?: Start, F?: Kill }} Blocks  those that ran
+ * @typedef {Awaited<ReturnType<typeof import('./blocks/crowd.mjs').crowd>>} Crowd
+ * @typedef {{ A?: Requests, B?: Idle, C?: Bodies, D?: Services, E?: Start, F?: Kill, G?: Crowd }} Blocks  those that ran
  *
  * @typedef {object} Results
  * @property {ReturnType<typeof import('./machine.mjs').machine>} machine

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { judge } from './bars.mjs';
 import { bodies } from './blocks/bodies.mjs';
+import { crowd } from './blocks/crowd.mjs';
 import { idle } from './blocks/idle.mjs';
 import { kill } from './blocks/kill.mjs';
 import { requests } from './blocks/requests.mjs';
@@ -44,6 +45,7 @@ if (wanted('C')) blocks.C = await bodies(context);
 if (wanted('D')) blocks.D = await manyServices(context);
 if (wanted('E')) blocks.E = await startUp(context);
 if (wanted('F')) blocks.F = await kill(context);
+if (wanted('G')) blocks.G = await crowd(context);
 await stopAll();
 
 const results = {
@@ -60,7 +62,7 @@ const page = report(results);
 process.stdout.write(page);
 if (options.json !== undefined) writeFileSync(options.json, JSON.stringify(results, undefined, 2));
 for (const bar of results.bars) say(verdict(bar));
-const whole = !options.quick && options.blocks.length === 6 && options.rows === undefined;
+const whole = !options.quick && options.isEveryBlock && options.rows === undefined;
 if (whole || options.write) writeFileSync(PAGE, page);
 process.exit(0);
 

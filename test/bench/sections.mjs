@@ -118,6 +118,23 @@ export function killSection({ rows, perSecond, seconds, rounds }) {
   );
 }
 
+/** @param {import('./results.mjs').Crowd} block */
+export function crowdSection({ rows, sizes, seconds, rounds }) {
+  return section(
+    'G. Many clients',
+    'Requests/s on one core, by how many clients ask one request after the other, each on a connection of its own; ' +
+      `${rounds} rounds of ${seconds} s. *p99*: with the most. Failed: 503, reset, or no answer within 10 s.`,
+    ['', ...sizes.map((size) => `${whole(size)} clients`), 'of the first', 'p99 ms', 'failed'],
+    rows.map((row) => [
+      row.title,
+      ...row.perSecond.map(whole),
+      `${whole(((row.perSecond.at(-1) ?? 0) / (row.perSecond[0] ?? 1)) * 100)} %`,
+      whole(row.p99Us / 1e3),
+      row.failed,
+    ]),
+  );
+}
+
 /** @param {string} title @param {string} text @param {string[]} head @param {(string | number)[][]} rows */
 function section(title, text, head, rows) {
   return `## ${title}\n\n${text}\n\n${table(head, rows)}`;
