@@ -7,6 +7,8 @@ const path = find('envoy');
 const CONNECTION_MANAGER =
   'type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager';
 
+const UNLIMITED = { max_connections: 65_535, max_pending_requests: 65_535, max_requests: 65_535 };
+
 /** @type {import('./index.mjs').Row} */
 export const envoy = {
   id: 'envoy',
@@ -73,8 +75,8 @@ function cluster(name, ports) {
     type: 'STATIC',
     connect_timeout: '0.3s',
     lb_policy: 'LEAST_REQUEST',
-    // By default three retries at a time, which block F exceeds; meshes lift it too.
-    circuit_breakers: { thresholds: [{ max_retries: 1024 }] },
+    // By default three retries at a time, which block F exceeds, and 1,024 requests, which block G does; meshes lift them, too.
+    circuit_breakers: { thresholds: [{ max_retries: 1024, ...UNLIMITED }] },
     outlier_detection: {
       consecutive_5xx: 5,
       consecutive_gateway_failure: 5,

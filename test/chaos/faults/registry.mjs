@@ -1,11 +1,10 @@
 // Faults of the registry: killed, empty, halved, cut to 3 %, changing all the time.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { treeRssBytes } from '../../bench/accounting.mjs';
 import { parse } from '../../bench/json.mjs';
 import { output } from '../../bench/processes.mjs';
-import { median } from '../../bench/statistics.mjs';
 import { atMost, nothingFailed } from '../bars.mjs';
+import { growthBar, growthDuring } from '../memory.mjs';
 import { REGISTRIES } from '../registries/index.mjs';
 import { appliesOf, endpointsOf, loopDelayMs } from '../sidecar.mjs';
 import { underLoad } from '../steady.mjs';
@@ -125,8 +124,6 @@ export const flapping = onEach(
     shortSeconds: 5,
     async play(stage, seconds) {
       const { adminPort, endpoints, pid } = stage;
-      /** @type {number[]} */
-      const rss = [];
       const facts = { changesShort: 0, applies: 0, loopMs: 0, missing: 0, growth: 0 };
       const { figures } = await underLoad(stage, {
         seconds,
@@ -140,11 +137,10 @@ export const flapping = onEach(
           };
           await loopDelayMs(adminPort);
           const before = { applies: await appliesOf(adminPort), atMs: performance.now() };
-          const sampling = setInterval(() => rss.push(treeRssBytes(pid)), (seconds * 1_000) / 30);
           const argv = [process.execPath, FLAPPER, JSON.stringify(plan)];
-          const text = await output(argv, stage.cores.load, seconds * 1_000 + 20_000).finally(() =>
-            clearInterval(sampling),
-          );
+          const flap = () => output(argv, stage.cores.load, seconds * 1_000 + 20_000);
+          const [text, growth] = await growthDuring(pid, seconds, flap);
+          facts.growth = growth;
           /** @type {{ changes: number, seconds: number }} */
           const made = parse(text);
           facts.loopMs = await loopDelayMs(adminPort);
@@ -154,8 +150,6 @@ export const flapping = onEach(
           facts.missing = endpoints.length - (await endpointsOf(adminPort));
         },
       });
-      // The first third is the warm-up of heap and compiler.
-      facts.growth = median(rss.slice(-5)) / median(rss.slice(10, 15)) - 1;
       Object.assign(figures.facts, facts);
       return figures;
     },
@@ -164,7 +158,7 @@ export const flapping = onEach(
       atMost('changes short of the plan, in percent', figures.facts.changesShort * 100, 5, '%'),
       atMost('lists applied a second', figures.facts.applies, 50),
       atMost('p99 of the event loop’s delay', figures.facts.loopMs, 20, 'ms'),
-      atMost('memory grown after the first third, the warm-up, in percent', figures.facts.growth * 100, 10, '%', true),
+      growthBar(figures.facts.growth),
       atMost('instances missing in the end', figures.facts.missing, 0),
     ],
   }),

@@ -1,9 +1,9 @@
 // A storm of clients: three times as many requests as the proxy can serve, from clients that wait a second and go.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { treeDescriptors, treeRssBytes } from '../../bench/accounting.mjs';
-import { median } from '../../bench/statistics.mjs';
 import { atMost } from '../bars.mjs';
 import { missingCpuShare, setCpuShare } from '../cpu-share.mjs';
+import { growthBar, growthDuring } from '../memory.mjs';
 import { executionsOf } from '../steady.mjs';
 import { runClients } from './clients.mjs';
 
@@ -15,7 +15,6 @@ const GIVE_UP_MS = 1_000;
 const REST_MS = 2_000;
 /** Numbers of the storm's requests begin here: those before and after it have smaller ones. */
 const FIRST = 1_000_000;
-const RSS_SAMPLES = 30;
 const CLOSED_LOOP = { perSecond: 0, connections: 64, giveUpMs: 5_000 };
 
 /** @typedef {import('../clients/flood.mjs').Flooded} Flooded */
@@ -60,13 +59,10 @@ export const storm = {
     const calm = await runClients(stage, 'flood', { ...CLOSED_LOOP, seconds: stage.isShort ? 2 : 5 });
     const peak = calm.ok / calm.seconds;
     const perSecond = Math.round(TIMES * peak);
-    /** @type {number[]} */
-    const rss = [];
-    const sampling = setInterval(() => rss.push(treeRssBytes(stage.pid)), (seconds * 1_000) / RSS_SAMPLES);
     const plan = { perSecond, seconds, connections: 4_000, giveUpMs: GIVE_UP_MS, first: FIRST };
-    /** @type {Promise<Flooded>} */
-    const flood = runClients(stage, 'flood', plan);
-    const flooded = await flood.finally(() => clearInterval(sampling));
+    /** @type {() => Promise<Flooded>} */
+    const flood = () => runClients(stage, 'flood', plan);
+    const [flooded, growth] = await growthDuring(stage.pid, seconds, flood);
     await sleep(REST_MS);
     /** @type {Flooded} */
     const after = await runClients(stage, 'flood', { ...CLOSED_LOOP, seconds: 2 });
@@ -75,14 +71,14 @@ export const storm = {
       dead: stage.isAlive ? 0 : 1,
       peak,
       lost: (1 - flooded.ok / seconds / peak) * 100,
-      growth: median(rss.slice(-RSS_SAMPLES / 6)) / median(rss.slice(RSS_SAMPLES / 3, RSS_SAMPLES / 2)) - 1,
+      growth,
       lostAfter: (1 - after.ok / after.seconds / peak) * 100,
     };
     return { ...floodFigures(stage, flooded), extra: again / flooded.sent, rssBefore, filesBefore, facts };
   },
   bars: ({ facts }) => [
     atMost('goodput below the peak, in percent', facts.lost, 20, '%', true),
-    atMost('memory grown between the second and the last third, in percent', facts.growth * 100, 10, '%', true),
+    growthBar(facts.growth),
     atMost('below the peak 2 s afterwards, in percent', facts.lostAfter, 20, '%', true),
   ],
 };
