@@ -26,6 +26,9 @@ const LINGER_BYTES = 16_777_216;
 const PROBE_MS = 30;
 const MAX_PROBES = 4;
 
+/** For how long a connection is read that was told to end while it waited for its turn. */
+const LAST_READ_MS = 100;
+
 /** Pipelined requests of which more than this waits are read no further. */
 const MAX_HELD_BYTES = 16_384;
 
@@ -56,6 +59,8 @@ export interface Http1ServerOwner {
 export class Http1ServerConnection implements SocketOwner, DeadlineOwner, BodySource, ServerExchangeOwner, InTurn {
   readonly socket: Socket;
   readonly context: ServingContext;
+  /** Monotonic. */
+  readonly openedAtMs: number;
   /** True once the connection takes no further request. */
   isClosing = false;
   /** True once the client has closed its direction. */
@@ -73,6 +78,8 @@ export class Http1ServerConnection implements SocketOwner, DeadlineOwner, BodySo
   private isDeaf = false;
   private isLingering = false;
   private isPaused = false;
+  /** Nothing is read before `onTurn`. */
+  private isWaiting = false;
   private isConsuming = false;
   private drainedBytes = 0;
   private probes = 0;
@@ -84,17 +91,18 @@ export class Http1ServerConnection implements SocketOwner, DeadlineOwner, BodySo
     this.deadline = new Deadline(this);
     this.outbox = new Outbox(socket);
     own(socket, this);
-    this.arm('idle', context.timeouts.idleMs);
+    this.openedAtMs = context.clock.now();
+    this.arm('idle', context.timeouts.idleMs, this.openedAtMs);
   }
 
-  /** True between requests. */
+  /** True between requests, as far as is known. */
   get isIdle(): boolean {
-    return this.exchange === undefined && this.held === undefined && this.reader?.hasBegun !== true;
+    return this.exchange === undefined && this.held === undefined && !this.isWaiting && this.reader?.hasBegun !== true;
   }
 
-  /** True until the first byte of the first request. */
+  /** True until something was read. */
   get isSilent(): boolean {
-    return this.reader === undefined && !this.isClosing;
+    return this.reader === undefined && !this.isClosing && !this.socket.destroyed;
   }
 
   /** Finishes the request that is being served, with `Connection: close`, and ends; at once where there is none. */
@@ -209,8 +217,11 @@ export class Http1ServerConnection implements SocketOwner, DeadlineOwner, BodySo
     }
     if (this.held === undefined) {
       if (this.hasEnded || this.isClosing) this.linger();
-      else if (hasToWait(this)) this.pause();
-      else {
+      else if (!this.isConsuming && hasToWait(this, nowMs)) {
+        this.isWaiting = true;
+        this.deadline.disarm();
+        this.pause();
+      } else {
         this.arm('idle', this.context.timeouts.idleMs, nowMs);
         this.unpause();
       }
@@ -220,8 +231,10 @@ export class Http1ServerConnection implements SocketOwner, DeadlineOwner, BodySo
   }
 
   onTurn(): void {
-    if (this.isClosing || this.socket.destroyed) return;
-    this.arm('idle', this.context.timeouts.idleMs);
+    this.isWaiting = false;
+    if (this.isLingering || this.socket.destroyed) return;
+    // Where it is about to end, a request that had come by now is still answered.
+    this.arm('idle', this.isClosing ? LAST_READ_MS : this.context.timeouts.idleMs);
     this.unpause();
   }
 

@@ -22,6 +22,8 @@ export interface ListenerOptions {
 
 /** New connections that a listener without time still takes at each look: one of them may be a health check. */
 const TRICKLE = 8;
+/** A client that has said nothing for so long did not connect because it had something to ask, whatever its way is. */
+const SILENT_MS = 100;
 
 /** A listener could not bind: the process ends with exit code 4. */
 export class BindError extends Error {
@@ -38,6 +40,7 @@ export class Listener implements Http1ServerOwner {
   /** Those of them that are not served: they still read why, or are about to be gone. */
   private readonly turnedAway = new Set<Http1ServerConnection>();
   private onEmpty: (() => void) | undefined = undefined;
+  private isLate = false;
   private readonly options: ListenerOptions;
   /** Connections that were told that there is no room, that were closed without a word, and that made room for a newer one. */
   refused = 0;
@@ -88,8 +91,8 @@ export class Listener implements Http1ServerOwner {
 
   /** While there is more to do than time to do it, only a few connections more are taken: those that exist are served. */
   throttle(isLate: boolean): void {
-    const { served, refused } = this.options.room;
-    this.server.maxConnections = isLate ? this.size + TRICKLE : served + refused;
+    this.isLate = isLate;
+    this.server.maxConnections = isLate ? this.size + TRICKLE : Infinity;
   }
 
   /** Closes the socket; connections that exist live on. */
@@ -130,7 +133,12 @@ export class Listener implements Http1ServerOwner {
 
   private readonly accept = (accepted: Socket): void => {
     const { context, room } = this.options;
-    const isServed = this.connections.size - this.turnedAway.size < room.served || (room.isScarce && this.makeRoom());
+    const isServed = this.connections.size - this.turnedAway.size < room.served || this.makeRoom();
+    if (!isServed && this.turnedAway.size >= room.refused) {
+      this.dropped++;
+      accepted.destroy();
+      return;
+    }
     const connection = serveHttp1(withSharedReads(accepted), context, this);
     this.connections.add(connection);
     if (isServed) return;
@@ -139,9 +147,16 @@ export class Listener implements Http1ServerOwner {
     connection.refuse(new ProxyError('PF_OVERFLOW', `${room.served} connections are open`));
   };
 
-  /** Ends the oldest connection on which no request has begun. @returns false where there is none. */
+  /**
+   * Ends the oldest connection that has said nothing for a while. Not while the loop is late: what it said may not be read yet.
+   * @returns false where there is none, or may be none
+   */
   private makeRoom(): boolean {
+    const { context, room } = this.options;
+    if (!room.isScarce || this.isLate) return false;
+    const beforeMs = context.clock.now() - SILENT_MS;
     for (const connection of this.connections) {
+      if (connection.openedAtMs > beforeMs) return false;
       if (!connection.isSilent || this.turnedAway.has(connection)) continue;
       this.turnedAway.add(connection);
       this.displaced++;

@@ -1,4 +1,5 @@
 // Whether this process runs out of memory, of descriptors or of time, and what follows for connections and requests.
+import { longestWaitMs } from '../http1/read-turns.ts';
 import type { Log } from '../telemetry/logger.ts';
 import type { Clock, Timer } from '../util/clock.ts';
 import { areFilesUsedUp, collectGarbage, memoryReader, type MemoryReading } from './process-limits.ts';
@@ -14,6 +15,8 @@ export interface OverloadParts {
   readonly options: OverloadOptions;
   readonly log: Log;
   readMemory(): MemoryReading;
+  /** For how long a connection is not read though it may have asked; 0 where none waits. */
+  longestWaitMs(nowMs: number): number;
   /** No descriptor is left. */
   areFilesUsedUp(): boolean;
   /** Collects garbage, all of it; takes a while. */
@@ -37,8 +40,8 @@ const HYSTERESIS = 0.05;
 const COLLECT_EVERY_MS = 10_000;
 
 /**
- * Looks ten times a second how late its own timer is, and once a second at memory and descriptors; only while there is traffic, and
- * until all is well again behind it. One writer: itself.
+ * Looks ten times a second how late its own timer is, and for how long connections have waited for their turn, and once a second
+ * at memory and descriptors; only while there is traffic, and until all is well again behind it. One writer: itself.
  */
 export class Overload {
   pressure: MemoryPressure = 'none';
@@ -85,7 +88,7 @@ export class Overload {
   private readonly tick = (): void => {
     this.timer = undefined;
     const nowMs = this.parts.clock.now();
-    this.judgeLoop(nowMs - this.dueMs);
+    this.judgeLoop(Math.max(nowMs - this.dueMs, this.parts.longestWaitMs(nowMs)));
     if (nowMs - this.readAtMs >= READ_EVERY_MS) {
       this.readAtMs = nowMs;
       this.judgeMemory();
@@ -145,5 +148,5 @@ export function openOverload(
   onLate: (isLate: boolean) => void,
 ): Overload {
   const readMemory = memoryReader(options.memory.limitBytes);
-  return new Overload({ clock, options, log, readMemory, areFilesUsedUp, collectGarbage, onLate });
+  return new Overload({ clock, options, log, readMemory, longestWaitMs, areFilesUsedUp, collectGarbage, onLate });
 }

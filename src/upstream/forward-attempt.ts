@@ -198,11 +198,12 @@ export class ForwardAttempt
   }
 
   /**
-   * What cannot be sent again is not written on a used connection before the events of this turn of the loop are through:
+   * What cannot be sent again is not written on a connection that was idle before the events of this turn of the loop are through:
    * the peer's end may be among them, and nothing will have been sent then.
    */
   private send(connection: ClientConnection, nowMs: number): void {
-    this.reused = connection.used > 0 ? connection : undefined;
+    const mayBeStale = connection.used > 0 || connection.idleMs > 0;
+    this.reused = mayBeStale ? connection : undefined;
     if (this.reused !== undefined && !isRepeatable(this.request)) {
       this.held = connection;
       setImmediate(lookAgain, this);

@@ -122,7 +122,7 @@ export function killSection({ rows, perSecond, seconds, rounds }) {
 export function crowdSection({ rows, sizes, seconds, rounds }) {
   return section(
     'G. Many clients',
-    'Requests/s on one core, by how many clients ask one request after the other, each on a connection of its own; ' +
+    'Answers/s of one core, by how many clients ask one request after the other, each on a connection of its own; ' +
       `${rounds} rounds of ${seconds} s. *p99*: with the most. Failed: 503, reset, or no answer within 10 s.`,
     ['', ...sizes.map((size) => `${whole(size)} clients`), 'of the first', 'p99 ms', 'failed'],
     rows.map((row) => [

@@ -31,8 +31,8 @@ export const overload = z
     loopDelay: duration({ minMs: 0 })
       .prefault('200ms')
       .describe(
-        'While every turn of the event loop is later than this, for half a second on end, new connections are refused, so ' +
-          'that those that exist are served. 0 = never.',
+        'While every turn of the event loop is later than this, or connections wait longer than this for their turn, for ' +
+          'half a second on end, new connections are refused, so that those that exist are served. 0 = never.',
       ),
   })
   .transform(({ memory, loopDelay }) => ({ memory, loopDelayMs: loopDelay }))

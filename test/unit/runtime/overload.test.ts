@@ -10,6 +10,7 @@ const LOG = { level: 'info', debug: note, info: note, warn: note, error: note, f
 let clock: FakeClock;
 /** By how much each timer fires late. */
 let lateMs: number;
+let longestWaitMs: number;
 let rssBytes: number;
 let heapBytes: number;
 let messages: string[];
@@ -25,7 +26,7 @@ function note(message: string): void {
 
 beforeEach(() => {
   clock = new FakeClock();
-  [lateMs, rssBytes, heapBytes, collections] = [0, 100, 100, 0];
+  [lateMs, longestWaitMs, rssBytes, heapBytes, collections] = [0, 0, 100, 100, 0];
   [messages, told] = [[], []];
   isBusy = true;
   areFilesUsedUp = false;
@@ -40,6 +41,7 @@ beforeEach(() => {
     options: OPTIONS,
     log: LOG as never,
     readMemory: () => ({ rssBytes, limitBytes: 1_000, heapBytes, heapLimitBytes: 1_000 }),
+    longestWaitMs: () => longestWaitMs,
     areFilesUsedUp: () => areFilesUsedUp,
     collectGarbage: () => {
       collections++;
@@ -107,6 +109,17 @@ describe('the event loop', () => {
     await clock.advance(1_000);
     expect([overload.isLate, told.at(-1)]).toEqual([false, false]);
     expect(messages).toHaveLength(2);
+  });
+});
+
+describe('connections that wait for their turn', () => {
+  it('are late as the loop would be that served them side by side', async () => {
+    longestWaitMs = 300;
+    await clock.advance(1_000);
+    expect([overload.isLate, told.at(-1)]).toEqual([true, true]);
+    longestWaitMs = 100;
+    await clock.advance(1_000);
+    expect([overload.isLate, told.at(-1)]).toEqual([false, false]);
   });
 });
 

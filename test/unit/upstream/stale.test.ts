@@ -14,9 +14,12 @@ let network: FakeNetwork;
 let upstream: Upstream;
 let call: Call;
 
-function open(retry: Partial<RetryOptions> = {}): void {
+function open(retry: Partial<RetryOptions> = {}, minIdle = 0): void {
   const watch = new FakeWatch();
-  const options = optionsWith({ retry: { ...UPSTREAM_DEFAULTS.retry, ...retry } });
+  const options = optionsWith({
+    retry: { ...UPSTREAM_DEFAULTS.retry, ...retry },
+    connect: { ...UPSTREAM_DEFAULTS.connect, minIdle },
+  });
   upstream = new Upstream(
     { name: 'orders', key: ORDERS, options, isKnown: true },
     { clock, connect: network.connect, watch: watch.service },
@@ -70,6 +73,21 @@ describe('a request that meets a closed connection', () => {
     expect(upstream.load.stale).toBe(1);
     const [endpoint] = upstream.endpoints;
     expect(endpoint?.inFlight).toBe(0);
+  });
+
+  it('is sent again where the connection was made ahead and never used, too', async () => {
+    open({}, 1);
+    await clock.advance(1_000);
+    expect(network.open).toHaveLength(1);
+    network.onSent = (exchange) => {
+      if (network.exchanges.length === 1) exchange.reset();
+      else exchange.answer();
+    };
+    const answer = call.handle(makeRequest('GET', Body.empty, clock.now()));
+    await turns();
+    expect([(await answer).status, network.exchanges.length]).toEqual([200, 2]);
+    expect(upstream.outcomes).toMatchObject({ success: 1, reset: 0 });
+    expect(upstream.load.stale).toBe(1);
   });
 
   it('is a failed attempt where that ends only after the time of a round trip: the instance did something', async () => {
