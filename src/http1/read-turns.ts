@@ -2,8 +2,7 @@
 //
 // Serving all of them side by side means that each step of a request meets memory which thousands of others have pushed out of
 // the processor's caches since the step before, that the collector finds thousands of requests half done, and that a new connection
-// is accepted only every so often: one in each turn of the loop. 4,000 clients that ask one request after the other are given
-// twice as many answers in turns as side by side: 41,000 a second on one core, instead of 18,000.
+// is accepted only every so often: one in each turn of the loop. What it comes to is block G of `npm run bench`.
 import { turnOfLoop } from '../util/end-of-turn.ts';
 
 /** A connection that has answered a request and may read the next one. */

@@ -7,7 +7,7 @@ export const HELP = `npm run bench -- [options]
 
   --quick            short rounds: a look, not a result (never written to docs/benchmarks.md)
   --only A,B         blocks: A requests, B idle connections, C large bodies, D many services, E start, F kill,
-                 G many clients
+                     G many clients
   --rows a,b         rows by id: nginx, haproxy, envoy, traefik, pilotfish, pilotfish-log, node-http, handcodec
   --rounds N         rounds of every block instead of its own number
   --seconds N        length of one measurement of blocks A, C and G
